@@ -1,0 +1,216 @@
+/**
+ * Looks at the student on rows that it never sees: how sensitive it still is, and what the change costs.
+ *
+ * Both are judged by one-sided 95 % bounds, so that few rows give "cannot tell" rather than "passed".
+ */
+import { RandomStream } from '@assay/random';
+import { scoreDistances } from './measure/sensitivity.ts';
+import { predictions, probabilities, type Scorer, type Scores } from './scorer.ts';
+import {
+  drawReplacements,
+  type Feature,
+  featureDistances,
+  isContinuous,
+  perturb,
+  type Rows,
+  withFeatureOf,
+} from './subject.ts';
+
+/** What a look finds. */
+export interface Look {
+  /** ρ: the student's sensitivity as a part of the old model's, on the same perturbations. */
+  readonly ratio: number;
+  /** Upper bound of ρ. */
+  readonly ratioUpper: number;
+  /** Mean regret: accuracy that the change of predictions costs, as the old model itself would reckon (0 to 1). */
+  readonly regret: number;
+  readonly regretLower: number;
+  readonly regretUpper: number;
+  /** Mean Kullback–Leibler divergence from the old model's prediction, in nats. */
+  readonly divergence: number;
+  /** Share of rows on which both predict the same class. */
+  readonly agreement: number;
+}
+
+/** Fewest and most perturbations per row; small tables get more. */
+const FEWEST_DRAWS = 4;
+const MOST_DRAWS = 64;
+const EVALUATIONS = 4000;
+
+/** One-sided 95 % point of the normal distribution, shared among at most three looks that decide (Bonferroni). */
+const Z_THREE_LOOKS = 2.128;
+const ERROR_PER_LOOK = 0.05 / 3;
+
+/** The old model's side of every look, computed once. */
+export class HeldOut {
+  readonly rows: Rows;
+  readonly #feature: Feature;
+  readonly #classes: number;
+  readonly #teacher: Scores;
+  readonly #probabilities: Float64Array;
+  readonly #changes: readonly { readonly rows: Rows; readonly norms: Float32Array }[];
+  readonly #teacherQuotients: Float64Array;
+
+  private constructor(
+    rows: Rows,
+    feature: Feature,
+    classes: number,
+    teacher: Scores,
+    changes: readonly { readonly rows: Rows; readonly norms: Float32Array }[],
+    quotients: Float64Array,
+  ) {
+    this.rows = rows;
+    this.#feature = feature;
+    this.#classes = classes;
+    this.#teacher = teacher;
+    this.#probabilities = probabilities(teacher, classes);
+    this.#changes = changes;
+    this.#teacherQuotients = quotients;
+  }
+
+  /**
+   * @param rows rows that are not used to unlearn
+   * @param pool rows whose values may replace a feature that enters as an index
+   */
+  static async open(
+    teacher: Scorer,
+    rows: Rows,
+    pool: Rows,
+    feature: Feature,
+    classes: number,
+    seed: number,
+  ): Promise<HeldOut> {
+    const random = new RandomStream(seed, 'held-out');
+    const draws = Math.min(MOST_DRAWS, Math.max(FEWEST_DRAWS, Math.floor(EVALUATIONS / rows.count)));
+    const changes = Array.from({ length: draws }, () => {
+      if (isContinuous(rows, feature)) return perturb(rows, feature, random);
+      const replaced = withFeatureOf(rows, feature, drawReplacements(rows, feature, random, pool), pool);
+      return { rows: replaced, norms: featureDistances(rows, replaced, feature).map((norm) => norm || 1) };
+    });
+    const scores = await teacher.scores(rows);
+    return new HeldOut(rows, feature, classes, scores, changes, await quotients(teacher, scores, changes));
+  }
+
+  /** Whether the old model reacts to the feature at all on these rows. */
+  get isSensitive(): boolean {
+    return this.#teacherQuotients.some((quotient) => quotient > 0);
+  }
+
+  get feature(): Feature {
+    return this.#feature;
+  }
+
+  async look(student: Scorer): Promise<Look> {
+    const { count } = this.rows;
+    const scores = await student.scores(this.rows);
+    const own = await quotients(student, scores, this.#changes);
+    const p = probabilities(scores, this.#classes);
+    const chosen = predictions(scores);
+    const before = predictions(this.#teacher);
+    let divergence = 0;
+    let agreed = 0;
+    const regrets = new Float64Array(count);
+    for (let row = 0; row < count; row++) {
+      let best = 0;
+      for (let k = 0; k < this.#classes; k++) {
+        const p0 = this.#probabilities[row * this.#classes + k] ?? 0;
+        best = Math.max(best, p0);
+        if (p0 > 0)
+          divergence += (p0 * Math.log(p0 / Math.max(p[row * this.#classes + k] ?? 0, 1e-12))) / count;
+      }
+      if (chosen[row] === before[row]) agreed += 1;
+      regrets[row] = Math.max(0, best - (this.#probabilities[row * this.#classes + (chosen[row] ?? 0)] ?? 0));
+    }
+    return {
+      ...ratioOf(own, this.#teacherQuotients),
+      ...regretOf(regrets),
+      divergence,
+      agreement: agreed / count,
+    };
+  }
+}
+
+/** ‖f(x) − f(x + δ)‖ / ‖δ‖ per row, averaged over the changes. */
+async function quotients(
+  scorer: Scorer,
+  base: Scores,
+  changes: readonly { readonly rows: Rows; readonly norms: Float32Array }[],
+): Promise<Float64Array> {
+  const sums = new Float64Array(base.rows);
+  for (const { rows, norms } of changes) {
+    const distances = scoreDistances(base, await scorer.scores(rows));
+    for (let row = 0; row < sums.length; row++) {
+      sums[row] = (sums[row] ?? 0) + (distances[row] ?? 0) / (norms[row] ?? 1) / changes.length;
+    }
+  }
+  return sums;
+}
+
+/** ρ = Σ a / Σ b with the delta method's upper bound: the standard error of (aᵢ − ρ bᵢ) over the mean of b. */
+function ratioOf(own: Float64Array, old: Float64Array): { ratio: number; ratioUpper: number } {
+  const count = own.length;
+  const mean = (values: Float64Array) => values.reduce((sum, value) => sum + value, 0) / count;
+  const denominator = mean(old);
+  if (denominator === 0) return { ratio: 0, ratioUpper: 0 };
+  const ratio = mean(own) / denominator;
+  if (count < 2) return { ratio, ratioUpper: Number.POSITIVE_INFINITY };
+  let squares = 0;
+  own.forEach((a, i) => {
+    squares += (a - ratio * (old[i] ?? 0)) ** 2;
+  });
+  const error = Math.sqrt(squares / (count - 1) / count) / denominator;
+  return { ratio, ratioUpper: ratio + Z_THREE_LOOKS * error };
+}
+
+/**
+ * The mean of regrets in [0, 1] with bounds that hold for any distribution and any number of rows: the smaller of
+ * Bennett's with the empirical variance (Maurer & Pontil 2009, theorem 4) and Bentkus' (2004) by way of the binomial
+ * tail, each at the error of one look.
+ */
+function regretOf(regrets: Float64Array): { regret: number; regretLower: number; regretUpper: number } {
+  const count = regrets.length;
+  const regret = regrets.reduce((sum, value) => sum + value, 0) / count;
+  const variance =
+    count < 2 ? 0.25 : regrets.reduce((sum, value) => sum + (value - regret) ** 2, 0) / (count - 1);
+  const log = Math.log(2 / ERROR_PER_LOOK);
+  const bernstein = count < 2 ? 1 : Math.sqrt((2 * variance * log) / count) + (7 * log) / (3 * (count - 1));
+  return {
+    regret,
+    regretLower: Math.max(0, regret - Math.min(bernstein, hoeffding(count))),
+    regretUpper: Math.min(1, regret + bernstein, regret + hoeffding(count), bentkus(regret, count)),
+  };
+}
+
+function hoeffding(count: number): number {
+  return Math.sqrt(Math.log(1 / ERROR_PER_LOOK) / (2 * count));
+}
+
+/**
+ * The largest mean m for which e · P(Binomial(n, m) ≤ ⌈n r⌉) is not below the error: a mean above it would make the
+ * observed r too unlikely. Source: Bates et al., "Distribution-free, risk-controlling prediction sets", JACM 2021, §3.
+ */
+function bentkus(observed: number, count: number): number {
+  const successes = Math.ceil(observed * count - 1e-9);
+  let low = observed;
+  let high = 1;
+  for (let i = 0; i < 60; i++) {
+    const middle = (low + high) / 2;
+    if (Math.E * binomialTail(successes, count, middle) >= ERROR_PER_LOOK) low = middle;
+    else high = middle;
+  }
+  return high;
+}
+
+/** P(Binomial(n, p) ≤ k). */
+function binomialTail(k: number, n: number, p: number): number {
+  if (p <= 0 || k >= n) return 1;
+  if (p >= 1) return 0;
+  let logTerm = n * Math.log1p(-p);
+  const odds = Math.log(p) - Math.log1p(-p);
+  let sum = Math.exp(logTerm);
+  for (let i = 1; i <= k; i++) {
+    logTerm += Math.log((n - i + 1) / i) + odds;
+    sum += Math.exp(logTerm);
+  }
+  return Math.min(1, sum);
+}

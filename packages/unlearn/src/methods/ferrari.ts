@@ -1,0 +1,305 @@
+/**
+ * `ferrari`: minimise the sensitivity to the feature, with the gradient through both branches, while distilling from the
+ * old model on x, on x + δ, and on x with the feature's value replaced.
+ *
+ *   KL(f₀(x) ‖ f(x)) + ½ KL(f₀(x) ‖ f(x_δ)) + ½ KL(f₀(x) ‖ f(x_r)) + λ · s/s₀
+ *
+ * λ follows the sensitivity: it rises while s/s₀ lags behind a path that falls geometrically to half the target, and
+ * sinks when it is ahead. After each round the student is looked at on the held-out rows. If the target is met and the
+ * floor not broken, the run ends; if the floor is broken, the limit of λ comes down; if the target is not met, it goes
+ * up and the path leads lower. The best weights seen are returned, and whether they are good enough is said.
+ *
+ * Source: Gu, Ong, Chan, Fan, "Ferrari", NeurIPS 2024, eq. (8) of appendix A with the labels' loss replaced by the old
+ * model's answers, which needs no labels.
+ */
+import { trainableInitializers } from '@assay/graph';
+import { HeldOut, type Look } from '../held-out.ts';
+import { measureSensitivity } from '../measure/sensitivity.ts';
+import { objectiveOf } from '../objective.ts';
+import type { CurvePoint } from '../request.ts';
+import type { RunRecord, RunState } from '../run-store.ts';
+import { Sampler } from '../sampler.ts';
+import { Scorer } from '../scorer.ts';
+import { Curriculum, Student, withWeights } from '../student.ts';
+import { isContinuous } from '../subject.ts';
+import type { Method, MethodInput, MethodOutput } from './method.ts';
+import { LOOK_EVERY, rateAt } from './schedule.ts';
+
+const ROUNDS = 3;
+const STEPS_PER_ROUND = 1500;
+const LOWEST_LAMBDA = 0.1;
+const FIRST_LIMIT = 10;
+/** λ is adjusted after so many steps. */
+const ADJUST_EVERY = 20;
+/** The path of the sensitivity ends at this part of the target, and lower in a round after one that missed it … */
+const GOAL = 0.5;
+const LARGEST_GOAL_CUT = 0.25;
+/** … after this part of the first round. */
+const RAMP = 0.4;
+/** Weight of the past in the running average of s/s₀. */
+const MEMORY = 0.9;
+
+/** Tensors by name, as a student holds them. */
+type Weights = Awaited<ReturnType<Student['weights']>>;
+
+interface Best {
+  readonly score: number;
+  readonly met: boolean;
+  readonly floorMet: boolean | undefined;
+  readonly step: number;
+  readonly weights: Weights;
+}
+
+export const ferrari: Method = async (input) => {
+  const { classifier, feature, features, rows, seed, session } = input;
+  const parameters = trainableInitializers(classifier.model);
+  const teacher = await Scorer.open(classifier, session);
+  const held = await HeldOut.open(teacher, input.heldOut, rows, feature, classifier.classes, seed);
+  const scale = await originalSensitivity(teacher, input);
+  if (scale === 0) {
+    await teacher.close();
+    return untouched(input, teacher.provider);
+  }
+  const objective = objectiveOf(classifier, isContinuous(rows, feature) ? 2 : 1);
+  const watcher = await Scorer.openLoadable(classifier, parameters, session);
+  const student = await Student.open(objective, parameters, session);
+  try {
+    const teaching = {
+      teacher,
+      name: input.teacher,
+      useLabels: input.useLabels,
+      classes: classifier.classes,
+    };
+    const curriculum = new Curriculum(new Sampler(rows, features, feature), objective, teaching, rows, seed);
+    const run = new Run(input, curriculum, student, watcher, held, scale);
+    return await run.toEnd();
+  } finally {
+    await Promise.all([teacher.close(), watcher.close(), student.close()]);
+  }
+};
+
+/** s₀ on the requester's own rows, with the quotients that the objective uses. */
+async function originalSensitivity(teacher: Scorer, input: MethodInput): Promise<number> {
+  const found = await measureSensitivity(teacher, input.rows, [input.feature], {
+    seed: input.seed,
+    draws: 16,
+  });
+  return found.get(input.feature.name)?.value ?? 0;
+}
+
+function untouched(input: MethodInput, provider: string): MethodOutput {
+  const notes = [
+    `The model does not react to "${input.feature.name}" on the requester's rows; nothing had to be changed.`,
+  ];
+  return {
+    model: input.classifier.model,
+    met: true,
+    floorMet: true,
+    certificate: undefined,
+    curve: [],
+    steps: 0,
+    notes,
+    provider,
+  };
+}
+
+/** One run, from wherever it stands to its end. */
+class Run {
+  readonly #input: MethodInput;
+  readonly #curriculum: Curriculum;
+  readonly #student: Student;
+  readonly #watcher: Scorer;
+  readonly #held: HeldOut;
+  readonly #scale: number;
+  readonly #curve: CurvePoint[] = [];
+  #step = 0;
+  #round = 0;
+  #lambda = LOWEST_LAMBDA;
+  #limit = FIRST_LIMIT;
+  #average: number | undefined;
+  /** Where the path of s/s₀ ends, on the rows learned from. */
+  #goal: number;
+  #best: Best | undefined;
+  #savedAt = performance.now();
+
+  constructor(
+    input: MethodInput,
+    curriculum: Curriculum,
+    student: Student,
+    watcher: Scorer,
+    held: HeldOut,
+    scale: number,
+  ) {
+    this.#input = input;
+    this.#curriculum = curriculum;
+    this.#student = student;
+    this.#watcher = watcher;
+    this.#held = held;
+    this.#scale = scale;
+    this.#goal = input.targetSensitivity * GOAL;
+  }
+
+  async toEnd(): Promise<MethodOutput> {
+    const saved = await this.#input.store?.load();
+    if (saved !== undefined) await this.#restore(saved);
+    else this.#record(await this.#look());
+    while (this.#round < ROUNDS) {
+      await this.#runRound();
+      const look = await this.#look();
+      this.#record(look);
+      const { met, floorMet } = await this.#judge(look);
+      this.#round += 1;
+      this.#average = undefined;
+      if (met && floorMet !== false) break;
+      if (met) {
+        this.#limit = Math.max(LOWEST_LAMBDA, this.#lambda / 3);
+      } else {
+        // Few rows are learned better than they generalise: what the held-out rows lack is made up for by aiming lower.
+        this.#limit *= 3;
+        this.#goal *= Math.max(LARGEST_GOAL_CUT, this.#input.targetSensitivity / look.ratioUpper);
+      }
+      this.#lambda = Math.min(this.#lambda, this.#limit);
+      await this.#student.resetOptimizer();
+    }
+    return this.#result();
+  }
+
+  async #runRound(): Promise<void> {
+    const end = (this.#round + 1) * STEPS_PER_ROUND;
+    const start = end - STEPS_PER_ROUND;
+    const chunk = (from: number) =>
+      this.#curriculum.chunk(from, Math.min(this.#curriculum.chunkSteps, end - from));
+    const rate = (step: number) => rateAt(step - start, STEPS_PER_ROUND);
+    let next = this.#step < end ? chunk(this.#step) : undefined;
+    while (next !== undefined) {
+      const { signal } = this.#input;
+      signal?.throwIfAborted();
+      const ready = await next;
+      const running = this.#student.run(ready, rate, this.#lambda / this.#scale, signal);
+      const done = this.#step + ready.feeds.length;
+      next = done < end ? chunk(done) : undefined;
+      // If the run fails, the batches under way are of no use, and must not fail unheard.
+      next?.catch(() => {});
+      const results = await running;
+      signal?.throwIfAborted();
+      results.forEach(({ sensitivity }, i) => {
+        const ratio = sensitivity / this.#scale;
+        this.#average = this.#average === undefined ? ratio : MEMORY * this.#average + (1 - MEMORY) * ratio;
+        if ((this.#step + i + 1 - start) % ADJUST_EVERY === 0) this.#adjust(this.#step + i - start);
+      });
+      const before = this.#step;
+      this.#step = done;
+      if (done < end && Math.floor(done / LOOK_EVERY) > Math.floor(before / LOOK_EVERY))
+        this.#record(await this.#look());
+      this.#report();
+      await this.#saveNowAndThen();
+    }
+  }
+
+  /** Moves λ by the square root of how far s/s₀ is off its path, at most by √2 either way. */
+  #adjust(stepInRound: number): void {
+    const goal = this.#goal;
+    const path = this.#round > 0 ? goal : Math.max(goal, goal ** (stepInRound / (RAMP * STEPS_PER_ROUND)));
+    const lag = Math.min(2, Math.max(0.5, (this.#average ?? path) / path));
+    this.#lambda = Math.min(this.#limit, Math.max(LOWEST_LAMBDA, this.#lambda * Math.sqrt(lag)));
+  }
+
+  async #look(): Promise<Look> {
+    await this.#watcher.load(await this.#student.weights());
+    return this.#held.look(this.#watcher);
+  }
+
+  #record({ ratio, divergence, agreement }: Look): void {
+    this.#curve.push({
+      step: this.#step,
+      sensitivity: ratio,
+      divergence,
+      agreement,
+      lambda: this.#lambda,
+      chosen: false,
+    });
+  }
+
+  /** Keeps the weights if they are the best so far: target and floor before target before neither; then the closest. */
+  async #judge(look: Look): Promise<{ met: boolean; floorMet: boolean | undefined }> {
+    const { targetSensitivity, maxAccuracyDrop } = this.#input;
+    const met = look.ratioUpper <= targetSensitivity;
+    const floorMet =
+      look.regretUpper <= maxAccuracyDrop ? true : look.regretLower > maxAccuracyDrop ? false : undefined;
+    const score = met ? look.divergence + (floorMet === false ? 5 : 0) : 10 + look.ratio;
+    if (this.#best === undefined || score < this.#best.score) {
+      this.#best = { score, met, floorMet, step: this.#step, weights: await this.#student.weights() };
+    }
+    return { met, floorMet };
+  }
+
+  #report(): void {
+    const done = this.#step / (ROUNDS * STEPS_PER_ROUND);
+    const percent = (100 * (this.#average ?? 1)).toFixed(1);
+    this.#input.onProgress(
+      done,
+      `round ${this.#round + 1} of at most ${ROUNDS}, step ${this.#step}, sensitivity at ${percent} %`,
+    );
+  }
+
+  async #saveNowAndThen(): Promise<void> {
+    if (
+      this.#input.store === undefined ||
+      performance.now() - this.#savedAt < this.#input.checkpointSeconds * 1000
+    )
+      return;
+    const best = this.#best;
+    const record: RunRecord = {
+      step: this.#step,
+      round: this.#round,
+      lambda: this.#lambda,
+      lambdaLimit: this.#limit,
+      goal: this.#goal,
+      ...(this.#average === undefined ? {} : { average: this.#average }),
+      ...(best === undefined
+        ? {}
+        : {
+            best: {
+              score: best.score,
+              met: best.met,
+              step: best.step,
+              ...(best.floorMet === undefined ? {} : { floorMet: best.floorMet }),
+            },
+          }),
+      curve: this.#curve,
+    };
+    await this.#input.store.save({ record, student: await this.#student.state(), best: best?.weights });
+    this.#savedAt = performance.now();
+  }
+
+  async #restore({ record, student, best }: RunState): Promise<void> {
+    await this.#student.restore(student);
+    this.#step = record.step;
+    this.#round = record.round;
+    this.#lambda = record.lambda;
+    this.#limit = record.lambdaLimit;
+    this.#goal = record.goal;
+    this.#average = record.average;
+    this.#curve.push(...record.curve);
+    if (record.best !== undefined && best !== undefined) {
+      this.#best = { ...record.best, floorMet: record.best.floorMet, weights: { ...best } };
+    }
+  }
+
+  async #result(): Promise<MethodOutput> {
+    const weights = this.#best?.weights ?? (await this.#student.weights());
+    const chosenAt = this.#best?.step ?? this.#step;
+    // Looks within a round come before the one that closes it, which is the last at its step.
+    const chosen = this.#curve.findLastIndex(({ step }) => step === chosenAt);
+    return {
+      model: withWeights(this.#input.classifier.model, weights),
+      met: this.#best?.met ?? false,
+      floorMet: this.#best?.floorMet,
+      certificate: undefined,
+      curve: this.#curve.map((point, i) => (i === chosen ? { ...point, chosen: true } : point)),
+      steps: this.#step,
+      notes: [],
+      provider: this.#student.provider,
+    };
+  }
+}

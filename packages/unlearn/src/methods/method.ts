@@ -1,0 +1,46 @@
+/** What every method of forgetting takes and gives. */
+import type { SessionOptions } from '@assay/engine';
+import type { Model } from '@assay/graph';
+import type { Certificate, CurvePoint, TeacherName } from '../request.ts';
+import type { RunStore } from '../run-store.ts';
+import type { Classifier, Feature, Rows } from '../subject.ts';
+
+export interface MethodInput {
+  readonly classifier: Classifier;
+  readonly feature: Feature;
+  readonly features: readonly Feature[];
+  /** The requester's rows that are used to unlearn. */
+  readonly rows: Rows;
+  /** The requester's rows that are only looked at. */
+  readonly heldOut: Rows;
+  readonly seed: number;
+  readonly teacher: TeacherName;
+  readonly useLabels: boolean;
+  /** Part of the original sensitivity at which the feature counts as forgotten. */
+  readonly targetSensitivity: number;
+  /** Accuracy (0 to 1) that may be lost on the held-out rows. */
+  readonly maxAccuracyDrop: number;
+  readonly session: SessionOptions;
+  readonly signal: AbortSignal | undefined;
+  readonly store: RunStore | undefined;
+  /** Seconds between two checkpoints. */
+  readonly checkpointSeconds: number;
+  /** @param done from 0 to 1 */
+  readonly onProgress: (done: number, detail: string) => void;
+}
+
+export interface MethodOutput {
+  readonly model: Model;
+  /** Whether the method reached its aim on the held-out rows (for `exact`: whether the proof holds). */
+  readonly met: boolean;
+  /** Whether the utility floor was kept on the held-out rows; undefined if they are too few to tell. */
+  readonly floorMet: boolean | undefined;
+  readonly certificate: Certificate | undefined;
+  readonly curve: readonly CurvePoint[];
+  readonly steps: number;
+  readonly notes: readonly string[];
+  readonly provider: string;
+}
+
+/** One way of forgetting. */
+export type Method = (input: MethodInput) => Promise<MethodOutput>;

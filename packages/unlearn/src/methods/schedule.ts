@@ -1,0 +1,12 @@
+/** Settings that both ways of forgetting share. They were chosen on Adult and Diabetes and are not tuned per run. */
+
+/** Peak learning rate of Adam; it falls along half a cosine to 0 over a round. */
+export const PEAK_RATE = 1e-3;
+
+/** The learning rate of a step within a round of `steps`. */
+export function rateAt(step: number, steps: number): number {
+  return (PEAK_RATE / 2) * (1 + Math.cos((Math.PI * step) / steps));
+}
+
+/** Steps between two looks at the held-out rows. */
+export const LOOK_EVERY = 100;

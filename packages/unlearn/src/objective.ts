@@ -1,0 +1,200 @@
+/**
+ * What is minimised, as a graph: agreement with a teacher, and the sensitivity to the feature.
+ *
+ *   L = E_x [ CE(t(x), f(x)) + ½ Σ_v CE(t(x), f(x_v)) ] + λ · E_x,v [ ‖f(x) − f(x_v)‖₂ / ‖x − x_v‖₂ ]
+ *
+ * t are target probabilities that are fed (the old model's, averaged or mixed with labels by the caller), x_v are the
+ * variants of a row in which only the feature differs: perturbed, and replaced by another value. The gradient goes
+ * through both branches of the difference. All variants go through one copy of the model, stacked along the batch.
+ */
+import {
+  GraphBuilder,
+  inferShapes,
+  type Model,
+  namesIn,
+  upgradeModel,
+  type ValueInfo,
+  valueInfo,
+} from '@assay/graph';
+import { UnlearnError } from './errors.ts';
+import { scoreValue } from './scorer.ts';
+import type { Classifier } from './subject.ts';
+
+/** The names by which an objective is fed and read. */
+export interface Objective {
+  readonly model: Model;
+  /** Output: the number to minimise. */
+  readonly loss: string;
+  /** Output: the mean cross-entropy with the teacher on x itself. */
+  readonly agreement: string;
+  /** Output: the mean sensitivity over the variants; absent without variants. */
+  readonly sensitivity: string | undefined;
+  /** Input: target probabilities [B, classes], float32. */
+  readonly target: string;
+  /** Input: ‖x − x_v‖₂, [variants · B], float32, variant by variant; absent without variants. */
+  readonly distances: string | undefined;
+  /** Input: λ, a float32 scalar; absent without variants. */
+  readonly lambda: string | undefined;
+}
+
+/** Keeps the gradient of the norm finite where both branches agree: √(d² + ε²) with ε = 10⁻⁶. */
+const NORM_GUARD = 1e-12;
+
+/**
+ * The objective of a classifier with `variants` variants per row: the model's own inputs then take (1 + variants) · B
+ * rows, first all x, then each variant of all x.
+ *
+ * @throws UnlearnError `not-a-classifier` if the model gives class numbers only, which have no gradient
+ */
+export function objectiveOf(classifier: Classifier, variants: number): Objective {
+  const { name: scores, kind } = scoreValue(classifier);
+  if (kind === 'label') {
+    throw new UnlearnError(
+      'not-a-classifier',
+      `Output "${classifier.output.name}" gives class numbers, which have no gradient. Name the output with the probabilities or logits in the schema.`,
+    );
+  }
+  const model = upgradeModel(withDynamicBatch(classifier.model));
+  const { graph } = model;
+  const build = new GraphBuilder(namesIn(graph), 'objective');
+  const type = inferShapes(model).typeOf(scores);
+  if (type !== undefined && type.elementType !== 'float32') {
+    throw new UnlearnError(
+      'not-applicable',
+      `The model's scores are ${type.elementType}; only float32 models can be trained here.`,
+    );
+  }
+  const float = (value: number) => build.scalar('float32', value);
+  const scoreColumns = kind === 'logits' || kind === 'probabilities' ? classifier.classes : 1;
+  const flat = build.op('Reshape', [scores, build.ints([-1, scoreColumns])]);
+  const parts =
+    variants === 0
+      ? [flat]
+      : build.ops('Split', [flat], variants + 1, { axis: 0, num_outputs: variants + 1 });
+  const target = build.fresh('target');
+  const inputs: ValueInfo[] = [valueInfo(target, 'float32', ['objective.rows', classifier.classes])];
+
+  const crossEntropy = (part: string): string => {
+    const weighted = build.op('Mul', [target, logProbabilities(build, part, kind)]);
+    const perRow = build.op('ReduceSum', [weighted, build.ints([1])], { keepdims: 0 });
+    return build.op('Neg', [build.op('ReduceMean', [perRow], { keepdims: 0 })]);
+  };
+  const [own = flat, ...others] = parts;
+  const agreement = build.op('Identity', [crossEntropy(own)], {}, build.fresh('agreement'));
+  if (others.length === 0) {
+    const loss = build.op('Identity', [agreement], {}, build.fresh('loss'));
+    return finish(model, build, inputs, {
+      loss,
+      agreement,
+      sensitivity: undefined,
+      target,
+      distances: undefined,
+      lambda: undefined,
+    });
+  }
+
+  const distances = build.fresh('distances');
+  const lambda = build.fresh('lambda');
+  inputs.push(valueInfo(distances, 'float32', ['objective.variants']), valueInfo(lambda, 'float32', []));
+  const perVariant = build.ops('Split', [distances], others.length, { axis: 0, num_outputs: others.length });
+  const quotients = others.map((part, index) => {
+    const difference = build.op('Sub', [own, part]);
+    const squares = build.op('ReduceSumSquare', [difference, build.ints([1])], { keepdims: 0 });
+    const norm = build.op('Sqrt', [build.op('Add', [squares, float(NORM_GUARD)])]);
+    return build.op('ReduceMean', [build.op('Div', [norm, perVariant[index] ?? distances])], { keepdims: 0 });
+  });
+  const sum = (values: readonly string[]) => values.reduce((total, value) => build.op('Add', [total, value]));
+  const sensitivity = build.op(
+    'Mul',
+    [sum(quotients), float(1 / others.length)],
+    {},
+    build.fresh('sensitivity'),
+  );
+  const onVariants = build.op('Mul', [sum(others.map(crossEntropy)), float(0.5)]);
+  const utility = build.op('Add', [agreement, onVariants]);
+  const loss = build.op('Add', [utility, build.op('Mul', [lambda, sensitivity])], {}, build.fresh('loss'));
+  return finish(model, build, inputs, { loss, agreement, sensitivity, target, distances, lambda });
+}
+
+/** ln p(class | x) from scores [B, columns], as [B, classes]. */
+function logProbabilities(
+  build: GraphBuilder,
+  scores: string,
+  kind: Exclude<ReturnType<typeof scoreValue>['kind'], 'label'>,
+): string {
+  const floor = build.scalar('float32', 1e-7);
+  switch (kind) {
+    case 'logits':
+      return build.op('LogSoftmax', [scores], { axis: 1 });
+    case 'probabilities':
+      return build.op('Log', [build.op('Max', [scores, floor])]);
+    case 'margin': {
+      // ln(1 − σ(z)) = −softplus(z),  ln σ(z) = −softplus(−z)
+      const negative = build.op('Softplus', [scores]);
+      const positive = build.op('Softplus', [build.op('Neg', [scores])]);
+      return build.op('Neg', [build.op('Concat', [negative, positive], { axis: 1 })]);
+    }
+    case 'probability': {
+      const complement = build.op('Sub', [build.scalar('float32', 1), scores]);
+      return build.op('Log', [
+        build.op('Max', [build.op('Concat', [complement, scores], { axis: 1 }), floor]),
+      ]);
+    }
+  }
+}
+
+function finish(
+  model: Model,
+  build: GraphBuilder,
+  inputs: readonly ValueInfo[],
+  names: Omit<Objective, 'model'>,
+): Objective {
+  const { graph } = model;
+  const outputs = [
+    names.loss,
+    names.agreement,
+    ...(names.sensitivity === undefined ? [] : [names.sensitivity]),
+  ];
+  return {
+    ...names,
+    model: {
+      ...model,
+      graph: {
+        ...graph,
+        nodes: [...graph.nodes, ...build.nodes],
+        inputs: [...graph.inputs, ...inputs],
+        outputs: outputs.map((name) => valueInfo(name, 'float32', [])),
+        initializers: new Map([...graph.initializers, ...build.initializers]),
+      },
+    },
+  };
+}
+
+/** The model with its first axis open, where the file fixes it: rows are stacked there. */
+export function withDynamicBatch(model: Model): Model {
+  const { graph } = model;
+  const isFixed = graph.inputs.some(
+    ({ name, type }) => !graph.initializers.has(name) && typeof type?.shape?.[0] === 'number',
+  );
+  if (!isFixed) return model;
+  const open = (info: ValueInfo): ValueInfo => {
+    const shape = info.type?.shape;
+    if (
+      info.type === undefined ||
+      shape === undefined ||
+      shape.length === 0 ||
+      graph.initializers.has(info.name)
+    )
+      return info;
+    return { ...info, type: { ...info.type, shape: ['objective.stacked', ...shape.slice(1)] } };
+  };
+  return {
+    ...model,
+    graph: {
+      ...graph,
+      inputs: graph.inputs.map(open),
+      outputs: graph.outputs.map(open),
+      valueInfo: new Map(),
+    },
+  };
+}

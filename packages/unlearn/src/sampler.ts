@@ -1,0 +1,237 @@
+/**
+ * Batches for the student: the requester's rows, and rows made from them.
+ *
+ * No labels are needed, so the old model can be asked about any input. Half of each batch are real rows. The others
+ * keep a student of a few dozen rows from learning those by heart: a quarter of the batch lies between two rows
+ * (x + a(x′ − x), a ~ U[0, 1]), a quarter takes each feature with probability 0.2 from another row, and both are
+ * shaken by uniform noise with a tenth of each column's standard deviation.
+ */
+import { concatenateRows, takeRows } from '@assay/engine';
+import type { Tensor } from '@assay/graph';
+import type { RandomStream } from '@assay/random';
+import {
+  bytesOf,
+  type Feature,
+  featureDistances,
+  featureKeys,
+  floats,
+  isContinuous,
+  perturb,
+  type Rows,
+  rowBytes,
+  withFeatureOf,
+} from './subject.ts';
+
+const SYNTHETIC_SHARE = 0.5;
+const MIXED_SHARE = 0.25;
+const SWAP_PROBABILITY = 0.2;
+/** Half the width of the noise, in standard deviations of the column: uniform noise of ±√3 σ has deviation σ. */
+const JITTER = 0.1 * Math.sqrt(3);
+/** A synthetic row may lie close to the value that replaces its own. */
+const SHORTEST_REPLACEMENT = 0.05;
+
+/** A batch before it is stacked with its variants. */
+export interface Batch {
+  readonly rows: Rows;
+  /** Labels of the real rows, −1 for the synthetic ones; undefined without labels. */
+  readonly labels: Int32Array | undefined;
+}
+
+/** Copies of a batch in which only the feature differs. */
+export interface Variants {
+  readonly rows: readonly Rows[];
+  /** ‖x − x_v‖ on the feature's columns, variant by variant. */
+  readonly distances: Float32Array;
+}
+
+/** How a row is made. */
+const REAL = 0;
+const MIXED = 1;
+const SWAPPED = 2;
+
+/** Draws batches from rows. */
+export class Sampler {
+  readonly #rows: Rows;
+  readonly #features: readonly Feature[];
+  readonly #deviations: ReadonlyMap<string, Float64Array>;
+  /** One row for each value of the feature to forget. */
+  readonly #representatives: Uint32Array;
+  readonly #feature: Feature;
+
+  /**
+   * @param features all features, whose values may be swapped between rows
+   * @param feature the one that variants differ in
+   */
+  constructor(rows: Rows, features: readonly Feature[], feature: Feature) {
+    this.#rows = rows;
+    this.#features = features;
+    this.#feature = feature;
+    this.#deviations = deviationsOf(rows);
+    const seen = new Set<string>();
+    this.#representatives = Uint32Array.from(
+      featureKeys(rows, feature).flatMap((key, row) => {
+        if (seen.has(key)) return [];
+        seen.add(key);
+        return [row];
+      }),
+    );
+  }
+
+  /** Rows drawn with replacement, half of them synthetic. */
+  batch(size: number, random: RandomStream): Batch {
+    const { count, labels } = this.#rows;
+    const draw = () => Uint32Array.from({ length: size }, () => random.integer(count));
+    const [own, other] = [draw(), draw()];
+    const ways = Uint8Array.from({ length: size }, () => {
+      const u = random.uniform();
+      return u >= SYNTHETIC_SHARE ? REAL : u < MIXED_SHARE ? MIXED : SWAPPED;
+    });
+    const weights = Float64Array.from({ length: size }, () => random.uniform());
+    const inputs: Record<string, Tensor> = {};
+    for (const [name, value] of Object.entries(this.#rows.inputs)) {
+      const taken = takeRows(value, own);
+      inputs[name] = taken;
+      if (value.elementType === 'float32') mix(floats(taken), floats(value), other, ways, weights);
+    }
+    this.#swap(inputs, other, ways, random);
+    for (const [name, deviations] of this.#deviations) {
+      const value = inputs[name];
+      if (value !== undefined) shake(floats(value), deviations, ways, random);
+    }
+    return {
+      rows: { count: size, inputs, labels: undefined },
+      labels:
+        labels === undefined
+          ? undefined
+          : Int32Array.from(own, (row, i) => (ways[i] === REAL ? (labels[row] ?? -1) : -1)),
+    };
+  }
+
+  #swap(
+    inputs: Readonly<Record<string, Tensor>>,
+    other: Uint32Array,
+    ways: Uint8Array,
+    random: RandomStream,
+  ): void {
+    for (let i = 0; i < ways.length; i++) {
+      if (ways[i] !== SWAPPED) continue;
+      for (const { slots } of this.#features) {
+        if (random.uniform() >= SWAP_PROBABILITY) continue;
+        for (const { input, start, length } of slots) {
+          const to = inputs[input];
+          const from = this.#rows.inputs[input];
+          if (to === undefined || from === undefined) continue;
+          const size = rowBytes(to);
+          const width = to.dims.length === 1 ? 1 : (to.dims.at(-1) ?? 1);
+          const element = size / width;
+          const at = (other[i] ?? 0) * size + start * element;
+          bytesOf(to).set(bytesOf(from).subarray(at, at + length * element), i * size + start * element);
+        }
+      }
+    }
+  }
+
+  /**
+   * The batch with the feature perturbed by δ (where it enters as numbers), and with its value replaced: a category by
+   * one of the values that occur, all equally likely, a number by that of another row.
+   */
+  variants(batch: Rows, random: RandomStream): Variants {
+    const feature = this.#feature;
+    const replaced = withFeatureOf(batch, feature, this.replacements(batch.count, random), this.#rows);
+    const byReplacement = featureDistances(batch, replaced, feature).map((distance) =>
+      Math.max(distance, SHORTEST_REPLACEMENT),
+    );
+    if (!isContinuous(batch, feature)) return { rows: [replaced], distances: byReplacement };
+    const perturbed = perturb(batch, feature, random);
+    const distances = new Float32Array(2 * batch.count);
+    distances.set(perturbed.norms);
+    distances.set(byReplacement, batch.count);
+    return { rows: [perturbed.rows, replaced], distances };
+  }
+
+  /** Rows whose value of the feature may stand in for another's. */
+  replacements(size: number, random: RandomStream): Uint32Array {
+    const values = this.#feature.kind === 'category' ? this.#representatives : undefined;
+    return Uint32Array.from({ length: size }, () =>
+      values === undefined ? random.integer(this.#rows.count) : (values[random.integer(values.length)] ?? 0),
+    );
+  }
+
+  /** The batch with the feature's value drawn from its marginal (the values of all rows, as often as they occur). */
+  fromMarginal(batch: Rows, random: RandomStream): Rows {
+    const sources = Uint32Array.from({ length: batch.count }, () => random.integer(this.#rows.count));
+    return withFeatureOf(batch, this.#feature, sources, this.#rows);
+  }
+}
+
+/** Tables of the same inputs, one below the other. */
+export function stackRows(parts: readonly Rows[]): Rows {
+  const [first, ...others] = parts;
+  if (first === undefined) throw new TypeError('nothing to stack');
+  if (others.length === 0) return first;
+  const inputs = Object.fromEntries(
+    Object.keys(first.inputs).map((name) => [
+      name,
+      concatenateRows(parts.flatMap((part) => part.inputs[name] ?? [])),
+    ]),
+  );
+  return { count: parts.reduce((sum, part) => sum + part.count, 0), inputs, labels: undefined };
+}
+
+/** x ← x + a(x′ − x) in the rows to be mixed. */
+function mix(
+  values: Float32Array,
+  all: Float32Array,
+  other: Uint32Array,
+  ways: Uint8Array,
+  weights: Float64Array,
+): void {
+  const width = values.length / ways.length;
+  for (let i = 0; i < ways.length; i++) {
+    if (ways[i] !== MIXED) continue;
+    const a = weights[i] ?? 0;
+    const from = (other[i] ?? 0) * width;
+    for (let k = 0; k < width; k++) {
+      const x = values[i * width + k] ?? 0;
+      values[i * width + k] = x + a * ((all[from + k] ?? 0) - x);
+    }
+  }
+}
+
+function shake(values: Float32Array, deviations: Float64Array, ways: Uint8Array, random: RandomStream): void {
+  const width = deviations.length;
+  for (let i = 0; i < ways.length; i++) {
+    if (ways[i] === REAL) continue;
+    for (let k = 0; k < width; k++) {
+      const deviation = deviations[k] ?? 0;
+      if (deviation > 0)
+        values[i * width + k] =
+          (values[i * width + k] ?? 0) + JITTER * deviation * (random.word() / 2 ** 31 - 1);
+    }
+  }
+}
+
+/** Standard deviation of every column of the float32 inputs. */
+function deviationsOf(rows: Rows): ReadonlyMap<string, Float64Array> {
+  const found = new Map<string, Float64Array>();
+  for (const [name, value] of Object.entries(rows.inputs)) {
+    if (value.elementType !== 'float32') continue;
+    const numbers = floats(value);
+    const width = numbers.length / rows.count;
+    const mean = new Float64Array(width);
+    const squares = new Float64Array(width);
+    for (let row = 0; row < rows.count; row++) {
+      for (let k = 0; k < width; k++) {
+        const x = numbers[row * width + k] ?? 0;
+        const distance = x - (mean[k] ?? 0);
+        mean[k] = (mean[k] ?? 0) + distance / (row + 1);
+        squares[k] = (squares[k] ?? 0) + distance * (x - (mean[k] ?? 0));
+      }
+    }
+    found.set(
+      name,
+      squares.map((sum) => Math.sqrt(sum / rows.count)),
+    );
+  }
+  return found;
+}

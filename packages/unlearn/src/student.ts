@@ -1,0 +1,243 @@
+/** The model being changed: its training session, fed batch by batch with the teacher's answers. */
+import { openTrainable, type Session, type SessionOptions, withOptimizer } from '@assay/engine';
+import { fromFloat32, type Model, type Tensor, tensor, withInitializers } from '@assay/graph';
+import { RandomStream } from '@assay/random';
+import { UnlearnError } from './errors.ts';
+import type { Objective } from './objective.ts';
+import type { TeacherName } from './request.ts';
+import { type Batch, type Sampler, stackRows, type Variants } from './sampler.ts';
+import { probabilities, type Scorer } from './scorer.ts';
+import { bytesOf, type Rows } from './subject.ts';
+
+/** Rows per step. */
+const BATCH = 128;
+/** Steps that go to the worker in one message, at most. */
+const CHUNK = 20;
+/** Bytes of inputs in one message, at most. */
+const CHUNK_BYTES = 64 * 2 ** 20;
+/** Values that a marginal teacher averages over. */
+const MARGINAL_DRAWS = 4;
+
+/** What one step gave. */
+export interface StepResult {
+  readonly agreement: number;
+  /** In the units of the scores; 0 without variants. */
+  readonly sensitivity: number;
+}
+
+/** What the teacher says about a batch. */
+export interface Teaching {
+  readonly teacher: Scorer;
+  readonly name: TeacherName;
+  /** Whether known labels count as much as the teacher. */
+  readonly useLabels: boolean;
+  readonly classes: number;
+}
+
+/** Inputs of several steps, ready to send. */
+export interface Chunk {
+  readonly from: number;
+  readonly feeds: readonly Record<string, Tensor>[];
+}
+
+/** A source of batches: the same step of the same seed always gives the same batch, whatever came before. */
+export class Curriculum {
+  readonly #sampler: Sampler;
+  readonly #objective: Objective;
+  readonly #teaching: Teaching;
+  readonly #seed: number;
+  readonly #batch: number;
+  /** Steps per chunk. */
+  readonly chunkSteps: number;
+
+  constructor(sampler: Sampler, objective: Objective, teaching: Teaching, rows: Rows, seed: number) {
+    this.#sampler = sampler;
+    this.#objective = objective;
+    this.#teaching = teaching;
+    this.#seed = seed;
+    const rowSize = Object.values(rows.inputs).reduce(
+      (sum, value) => sum + bytesOf(value).byteLength / rows.count,
+      0,
+    );
+    const copies = objective.distances === undefined ? 1 : 3;
+    this.#batch = Math.max(8, Math.min(BATCH, Math.floor(CHUNK_BYTES / (rowSize * copies))));
+    this.chunkSteps = Math.max(
+      1,
+      Math.min(CHUNK, Math.floor(CHUNK_BYTES / (rowSize * copies * this.#batch))),
+    );
+  }
+
+  /** The steps `from` … of a run, without λ and the learning rate. */
+  async chunk(from: number, count: number): Promise<Chunk> {
+    const drawn = Array.from({ length: count }, (_, i) => {
+      const random = new RandomStream(this.#seed, `unlearn/step/${from + i}`);
+      const batch = this.#sampler.batch(this.#batch, random);
+      const variants =
+        this.#objective.distances === undefined ? undefined : this.#sampler.variants(batch.rows, random);
+      const marginal =
+        this.#teaching.name === 'marginal'
+          ? Array.from({ length: MARGINAL_DRAWS }, () => this.#sampler.fromMarginal(batch.rows, random))
+          : [batch.rows];
+      return { batch, variants, marginal };
+    });
+    const targets = await this.#targets(drawn);
+    const feeds = drawn.map(({ batch, variants }, i) =>
+      this.#feed(batch, variants, targets[i] ?? new Float32Array()),
+    );
+    return { from, feeds };
+  }
+
+  /** Target probabilities of each batch: one run of the teacher for all of them. */
+  async #targets(
+    drawn: readonly { readonly batch: Batch; readonly marginal: readonly Rows[] }[],
+  ): Promise<readonly Float32Array[]> {
+    const { teacher, classes, useLabels } = this.#teaching;
+    const scores = await teacher.scores(stackRows(drawn.flatMap(({ marginal }) => marginal)));
+    const all = probabilities(scores, classes);
+    const size = this.#batch * classes;
+    let at = 0;
+    return drawn.map(({ batch, marginal }) => {
+      const target = new Float32Array(size);
+      for (let draw = 0; draw < marginal.length; draw++) {
+        for (let i = 0; i < size; i++) target[i] = (target[i] ?? 0) + (all[at + i] ?? 0) / marginal.length;
+        at += size;
+      }
+      if (useLabels) {
+        batch.labels?.forEach((label, row) => {
+          if (label < 0) return;
+          for (let k = 0; k < classes; k++) {
+            const i = row * classes + k;
+            target[i] = ((target[i] ?? 0) + (k === label ? 1 : 0)) / 2;
+          }
+        });
+      }
+      return target;
+    });
+  }
+
+  #feed(batch: Batch, variants: Variants | undefined, target: Float32Array): Record<string, Tensor> {
+    const { classes } = this.#teaching;
+    const stacked = stackRows([batch.rows, ...(variants?.rows ?? [])]);
+    const feed: Record<string, Tensor> = {
+      ...stacked.inputs,
+      [this.#objective.target]: fromFloat32([this.#batch, classes], target),
+    };
+    if (variants !== undefined && this.#objective.distances !== undefined) {
+      feed[this.#objective.distances] = fromFloat32([variants.distances.length], variants.distances);
+    }
+    return feed;
+  }
+}
+
+/** A training session of a student. */
+export class Student {
+  readonly #session: Session;
+  readonly #objective: Objective;
+  readonly #learningRate: string;
+  readonly #initial: Readonly<Record<string, Tensor>>;
+  readonly parameters: readonly string[];
+
+  private constructor(
+    session: Session,
+    objective: Objective,
+    learningRate: string,
+    initial: Readonly<Record<string, Tensor>>,
+    parameters: readonly string[],
+  ) {
+    this.#session = session;
+    this.#objective = objective;
+    this.#learningRate = learningRate;
+    this.#initial = initial;
+    this.parameters = parameters;
+  }
+
+  static async open(
+    objective: Objective,
+    parameters: readonly string[],
+    options: SessionOptions = {},
+  ): Promise<Student> {
+    if (parameters.length === 0)
+      throw new UnlearnError('not-applicable', 'The model has no weights that could be trained.');
+    const step = withOptimizer(objective.model, {
+      loss: objective.loss,
+      parameters,
+      optimizer: { kind: 'adamw', weightDecay: 0 },
+    });
+    const session = await openTrainable(step, options);
+    return new Student(session, objective, step.learningRate, step.initialState, parameters);
+  }
+
+  get provider(): string {
+    return this.#session.provider;
+  }
+
+  /** Runs the steps of a chunk. */
+  async run(
+    chunk: Chunk,
+    rate: (step: number) => number,
+    lambda: number,
+    signal?: AbortSignal,
+  ): Promise<readonly StepResult[]> {
+    const { agreement, sensitivity } = this.#objective;
+    const outputs = sensitivity === undefined ? [agreement] : [agreement, sensitivity];
+    const feeds = chunk.feeds.map((feed, i) => ({
+      ...feed,
+      [this.#learningRate]: tensor('float32', [], [rate(chunk.from + i)]),
+      ...(this.#objective.lambda === undefined
+        ? {}
+        : { [this.#objective.lambda]: tensor('float32', [], [lambda]) }),
+    }));
+    const results = await this.#session.runMany(
+      feeds,
+      signal === undefined ? { outputs } : { outputs, signal },
+    );
+    return results.map((result) => {
+      const value = {
+        agreement: scalarOf(result[agreement]),
+        sensitivity: sensitivity === undefined ? 0 : scalarOf(result[sensitivity]),
+      };
+      if (!Number.isFinite(value.agreement) || !Number.isFinite(value.sensitivity)) {
+        throw new UnlearnError(
+          'diverged',
+          'The numbers stopped being finite while unlearning; the input may hold extreme values.',
+        );
+      }
+      return value;
+    });
+  }
+
+  /** The current weights, by initializer name. */
+  weights(): Promise<Record<string, Tensor>> {
+    return this.#session.held(this.parameters);
+  }
+
+  /** Everything that is carried from step to step. */
+  state(): Promise<Record<string, Tensor>> {
+    return this.#session.held(Object.keys(this.#initial));
+  }
+
+  async restore(state: Readonly<Record<string, Tensor>>): Promise<void> {
+    await this.#session.hold(state);
+  }
+
+  /** Keeps the weights and starts the optimiser afresh. */
+  async resetOptimizer(): Promise<void> {
+    const fresh = Object.entries(this.#initial).filter(([name]) => !this.parameters.includes(name));
+    await this.#session.hold(Object.fromEntries(fresh));
+  }
+
+  async close(): Promise<void> {
+    await this.#session.close();
+  }
+}
+
+function scalarOf(value: Tensor | undefined): number {
+  if (value === undefined) return Number.NaN;
+  const bytes = bytesOf(value);
+  return new DataView(bytes.buffer, bytes.byteOffset).getFloat32(0, true);
+}
+
+/** A model with the student's weights in place of its own. */
+export function withWeights(model: Model, weights: Readonly<Record<string, Tensor>>): Model {
+  return withInitializers(model, new Map(Object.entries(weights)));
+}

@@ -1,0 +1,232 @@
+/** The way of a request: measure, choose a method, forget, measure again. */
+import { encodeModel } from '@assay/graph';
+import { RandomStream } from '@assay/random';
+import { UnlearnError } from './errors.ts';
+import { accuracyOf } from './measure/accuracy.ts';
+import { measureFlip } from './measure/flip.ts';
+import { measureSensitivity, type Sensitivity } from './measure/sensitivity.ts';
+import { exact, reasonAgainstCut } from './methods/exact.ts';
+import { ferrari } from './methods/ferrari.ts';
+import { ferrariPaper } from './methods/ferrari-paper.ts';
+import type { Method } from './methods/method.ts';
+import type { Measurement, MethodName, UnlearnRequest, UnlearnResult } from './request.ts';
+import { RunStore } from './run-store.ts';
+import { predictions, Scorer } from './scorer.ts';
+import { bytesOf, type Classifier, type Feature, featureKeys, type Rows, takeRows } from './subject.ts';
+
+const METHODS: Readonly<Record<MethodName, Method>> = { exact, ferrari, 'ferrari-paper': ferrariPaper };
+
+/** Part of the requester's rows that is only looked at. */
+const HELD_OUT_SHARE = 0.2;
+/** Fewer rows than this cannot be divided into rows to learn from and rows to look at. */
+const FEWEST_ROWS = 10;
+
+/**
+ * Makes a classifier forget a feature.
+ *
+ * The result says what was measured on the test rows before and after; nothing of them is used to unlearn. If the
+ * target or the floor could not be had, the best trade-off found is returned and `targetMet` or `floorMet` says so.
+ *
+ * @throws UnlearnError if the request cannot be carried out; NotDifferentiableError of @assay/graph if the model has an
+ *   op without a gradient rule; the signal's reason if it is aborted (a later call with the same request and
+ *   checkpoint store goes on from there)
+ */
+export async function unlearn(request: UnlearnRequest): Promise<UnlearnResult> {
+  const started = performance.now();
+  const { classifier, feature, features, requester, seed, signal, session = {} } = request;
+  const { onProgress = () => {} } = request;
+  checkRows(request);
+  const { method, because } = chooseMethod(request);
+  const settings = {
+    teacher: request.teacher ?? 'conditional',
+    useLabels: request.useLabels ?? false,
+    targetSensitivity: request.targetSensitivity ?? 0.02,
+    maxAccuracyDrop: request.maxAccuracyDrop ?? 0.01,
+  };
+  if (settings.useLabels && requester.labels === undefined) {
+    throw new UnlearnError('too-few-rows', 'The labels are to be used, but the rows have none.');
+  }
+
+  const before = await measureAll(classifier, request, (done, detail) =>
+    onProgress({ phase: 'measuring-before', done, detail }),
+  );
+  const { used, heldOut } = divide(requester, seed);
+  const key = request.checkpoints === undefined ? '' : await fingerprint(request, method, settings);
+  const store = request.checkpoints === undefined ? undefined : new RunStore(request.checkpoints, key);
+  const output = await METHODS[method]({
+    classifier,
+    feature,
+    features,
+    rows: used,
+    heldOut,
+    seed,
+    ...settings,
+    session,
+    signal,
+    store,
+    checkpointSeconds: request.checkpointSeconds ?? 10,
+    onProgress: (done, detail) => onProgress({ phase: 'unlearning', done, detail }),
+  });
+  const after = await measureAll({ ...classifier, model: output.model }, request, (done, detail) =>
+    onProgress({ phase: 'measuring-after', done, detail }),
+  );
+  await store?.clear();
+
+  const target = settings.targetSensitivity * before.own.sensitivity.value;
+  const targetMet =
+    method === 'exact' ? output.certificate !== undefined : after.own.sensitivity.upper <= target;
+  const sideEffects = new Map(
+    features.flatMap(({ name }) => {
+      const [old, now] = [before.sensitivities.get(name), after.sensitivities.get(name)];
+      return name === feature.name || old === undefined || now === undefined
+        ? []
+        : [[name, { before: old, after: now }] as const];
+    }),
+  );
+  return {
+    model: output.model,
+    feature: feature.name,
+    method,
+    because,
+    teacher: settings.teacher,
+    usedLabels: settings.useLabels,
+    targetMet,
+    floorMet: output.floorMet,
+    before: before.own,
+    after: after.own,
+    sideEffects,
+    certificate: output.certificate,
+    curve: output.curve,
+    steps: output.steps,
+    rows: { used: used.count, heldOut: heldOut.count },
+    notes: [...notesOn(output.floorMet, heldOut.count, settings.maxAccuracyDrop, targetMet), ...output.notes],
+    seconds: (performance.now() - started) / 1000,
+    provider: output.provider,
+  };
+}
+
+function notesOn(
+  floorMet: boolean | undefined,
+  heldOut: number,
+  drop: number,
+  targetMet: boolean,
+): readonly string[] {
+  const points = `${(100 * drop).toFixed(1)} points`;
+  const notes: string[] = [];
+  if (!targetMet) notes.push('The target was not met; the model is the best trade-off that was found.');
+  if (floorMet === false) {
+    notes.push(
+      `The change of predictions costs more than ${points} by the old model's own reckoning on the ${heldOut} held-out rows.`,
+    );
+  }
+  if (floorMet === undefined) {
+    notes.push(
+      `The requester's ${heldOut} held-out rows are too few to tell whether the accuracy stayed within ${points}.`,
+    );
+  }
+  return notes;
+}
+
+function checkRows({ feature, requester, test }: UnlearnRequest): void {
+  if (requester.count < FEWEST_ROWS) {
+    throw new UnlearnError(
+      'too-few-rows',
+      `The requester has ${requester.count} rows; at least ${FEWEST_ROWS} are needed to unlearn.`,
+    );
+  }
+  if (test.count < 2 || test.labels === undefined || !test.labels.some((label) => label >= 0)) {
+    throw new UnlearnError('too-few-rows', 'There are no labelled test rows to measure the accuracy on.');
+  }
+  for (const [rows, what] of [
+    [requester, "the requester's"],
+    [test, 'the test'],
+  ] as const) {
+    if (new Set(featureKeys(rows, feature)).size < 2) {
+      throw new UnlearnError(
+        'constant-feature',
+        `Feature "${feature.name}" has the same value in all ${rows.count} of ${what} rows, so its effect can be neither seen nor unlearned there.`,
+      );
+    }
+  }
+}
+
+function chooseMethod({ method, classifier, feature, requester }: UnlearnRequest): {
+  method: MethodName;
+  because: string;
+} {
+  if (method !== 'auto') return { method, because: 'It was asked for.' };
+  const reason = reasonAgainstCut(classifier.model, feature, requester);
+  const slots = feature.slots.reduce((sum, { length }) => sum + length, 0);
+  if (reason === undefined) {
+    const columns = slots === 1 ? 'one input column' : `${slots} input columns`;
+    return {
+      method: 'exact',
+      because: `"${feature.name}" is a fixed set of inputs (${columns}), so it can be cut out of the graph, with proof.`,
+    };
+  }
+  return { method: 'ferrari', because: `"${feature.name}" cannot be cut out of the graph: ${reason}.` };
+}
+
+/** The requester's rows, divided by seed into those to learn from and those to look at. */
+function divide(requester: Rows, seed: number): { used: Rows; heldOut: Rows } {
+  const order = new RandomStream(seed, 'held-out-rows').permutation(requester.count);
+  const held = Math.max(2, Math.round(requester.count * HELD_OUT_SHARE));
+  return {
+    heldOut: takeRows(requester, order.subarray(0, held)),
+    used: takeRows(requester, order.subarray(held)),
+  };
+}
+
+interface AllMeasurements {
+  readonly own: Measurement;
+  readonly sensitivities: ReadonlyMap<string, Sensitivity>;
+}
+
+async function measureAll(
+  classifier: Classifier,
+  request: UnlearnRequest,
+  report: (done: number, detail: string) => void,
+): Promise<AllMeasurements> {
+  const { feature, features, test, seed, signal, session } = request;
+  const scorer = await Scorer.open(classifier, session);
+  try {
+    report(0, 'accuracy');
+    const accuracy = accuracyOf(predictions(await scorer.scores(test)), test.labels ?? new Int32Array());
+    const all = features.some(({ name }) => name === feature.name) ? features : [...features, feature];
+    const sensitivities = await measureSensitivity(scorer, test, all, {
+      seed,
+      ...(signal === undefined ? {} : { signal }),
+      onFeature: (name, done, of) => report(done / (of + 1), `sensitivity to ${name}`),
+    });
+    const flip = await measureFlip(scorer, test, feature, classifier.classes, seed);
+    report(1, 'flip effect');
+    const sensitivity = sensitivities.get(feature.name);
+    if (sensitivity === undefined) throw new TypeError(`no sensitivity of "${feature.name}"`);
+    return { own: { accuracy, sensitivity, flip }, sensitivities };
+  } finally {
+    await scorer.close();
+  }
+}
+
+/** A name for exactly this request: model, rows, feature and settings. */
+async function fingerprint(request: UnlearnRequest, method: MethodName, settings: object): Promise<string> {
+  const { classifier, feature, requester, seed } = request;
+  const text = new TextEncoder().encode(
+    JSON.stringify({ method, settings, feature, seed, output: classifier.output }),
+  );
+  const parts = [text, encodeModel(classifier.model), ...Object.values(requester.inputs).map(bytesOf)];
+  const digests = await Promise.all(
+    parts.map(async (part) => new Uint8Array(await crypto.subtle.digest('SHA-256', part.slice()))),
+  );
+  const joined = new Uint8Array(32 * digests.length);
+  digests.forEach((digest, i) => {
+    joined.set(digest, 32 * i);
+  });
+  const whole = new Uint8Array(await crypto.subtle.digest('SHA-256', joined));
+  return [...whole.subarray(0, 16)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/** Features whose values vary in the rows: the only ones that can be measured there. */
+export function varyingFeatures(rows: Rows, features: readonly Feature[]): readonly Feature[] {
+  return features.filter((feature) => new Set(featureKeys(rows, feature)).size > 1);
+}
