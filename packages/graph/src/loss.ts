@@ -3,7 +3,15 @@ import { GraphBuilder, valueInfo } from './build.ts';
 import { isNonTensor } from './codec/type-proto.ts';
 import { namesIn } from './differentiate/names.ts';
 import { GraphError } from './errors.ts';
-import { type Graph, intAttribute, type Model, type Node, type Shape, type ValueInfo } from './model.ts';
+import {
+  type Graph,
+  intAttribute,
+  intsAttribute,
+  type Model,
+  type Node,
+  type Shape,
+  type ValueInfo,
+} from './model.ts';
 import { quoted } from './printable.ts';
 import { keepOutputs, renameValues } from './rewrite.ts';
 import { inferShapes } from './shapes/index.ts';
@@ -82,7 +90,8 @@ function addLoss(
   kind: LossSpecification['kind'],
   build: GraphBuilder,
 ): AddedLoss {
-  const type = inferShapes(model).typeOf(output);
+  const info = inferShapes(model);
+  const type = info.typeOf(output);
   const elementType = type?.elementType;
   if (
     elementType !== 'float32' &&
@@ -114,7 +123,7 @@ function addLoss(
       notes: [`Cross-entropy of two classes on ${describe(scores, output)}.`],
     };
   }
-  const axis = classAxis(scores, output, shape);
+  const axis = classAxis(scores, output, shape, info.typeOf(scores.name)?.shape);
   const classes = shape[axis];
   if (shape.length < 2 || classes === 1) {
     if (shape.length > 2)
@@ -142,16 +151,39 @@ function addLoss(
   };
 }
 
-/** The axis of the output that its classes lie along. */
-function classAxis(scores: Scores, output: string, shape: Shape): number {
-  if (scores.reshaped || (scores.kind !== 'softmax' && scores.kind !== 'log-probabilities')) return 1;
-  const axis = scores.axis < 0 ? scores.axis + shape.length : scores.axis;
-  if (axis < 1)
-    throw new GraphError(
-      `output "${output}" of shape [${shape.join(', ')}] is a softmax over its axis ${axis}, which is no classifier's`,
-    );
-  return axis;
+/**
+ * The axis of the output that its classes lie along: 1, or else that of the softmax. Where the output has another
+ * shape than the softmax, it is the axis of the same size and with as many elements behind each index.
+ */
+function classAxis(scores: Scores, output: string, shape: Shape, inner: Shape | undefined): number {
+  if (scores.kind !== 'softmax' && scores.kind !== 'log-probabilities') return 1;
+  const within = scores.reshaped ? inner : shape;
+  const rank = within?.length ?? 0;
+  const softmaxAxis = scores.axis < 0 ? scores.axis + rank : scores.axis;
+  const axis = scores.reshaped
+    ? shape.findLastIndex(
+        (size, i) =>
+          size === inner?.[softmaxAxis] && elementsBehind(shape, i) === elementsBehind(inner, softmaxAxis),
+      )
+    : softmaxAxis;
+  if (axis >= 1) return axis;
+  throw new GraphError(
+    `output "${output}" of shape [${shape.join(', ')}] comes from a softmax over axis ${softmaxAxis} of [${within?.join(', ') ?? '?'}], and does not tell the classes of each row`,
+  );
 }
+
+/** How many elements an index of an axis stands for; undefined where a size is not fixed. */
+function elementsBehind(shape: Shape, axis: number): number | undefined {
+  let count = 1;
+  for (const size of shape.slice(axis + 1)) {
+    if (typeof size !== 'number') return undefined;
+    count *= size;
+  }
+  return count;
+}
+
+/** Keeps a logarithm finite; the smallest that float16 can hold. */
+const SMALLEST_PROBABILITY = 2 ** -24;
 
 /** The operators of the specification want the classes along axis 1. */
 function multiclassCrossEntropy(
@@ -163,6 +195,11 @@ function multiclassCrossEntropy(
 ): void {
   let { name } = scores;
   let areLogProbabilities = scores.kind === 'log-probabilities';
+  if (scores.kind === 'probabilities') {
+    const least = build.op('CastLike', [build.scalar('float32', SMALLEST_PROBABILITY), name]);
+    name = build.op('Log', [build.op('Max', [name, least])]);
+    areLogProbabilities = true;
+  }
   if (scores.reshaped) {
     if (scores.kind === 'softmax') {
       name = build.op('LogSoftmax', [name], { axis: scores.axis });
@@ -203,8 +240,11 @@ export interface Scores {
    * the order of the output's (of the second column, where there are two columns).
    */
   readonly name: string;
-  /** `two-columns` are 1 − σ(z) and σ(z) for the scores z. */
-  readonly kind: 'logits' | 'softmax' | 'log-probabilities' | 'sigmoid' | 'two-columns';
+  /**
+   * `two-columns` are 1 − σ(z) and σ(z) for the scores z; `probabilities` are a softmax moved in a way that its
+   * argument cannot stand in for.
+   */
+  readonly kind: 'logits' | 'softmax' | 'log-probabilities' | 'probabilities' | 'sigmoid' | 'two-columns';
   /** The axis of a softmax, as its node says; may be negative. */
   readonly axis: number;
   /** Whether the scores have another shape than the output, or may have. */
@@ -232,10 +272,26 @@ export function scoresBehind(graph: Graph, output: string): Scores {
       else if (node.op === 'LogSoftmax') return { name, kind: 'log-probabilities', axis, reshaped };
       else if (node.op === 'Sigmoid') return { name: source, kind: 'sigmoid', axis, reshaped };
       else if (node.op === 'Div') return writtenOut(node, reshaped) ?? logits;
+      else if (node.op === 'Transpose') return moved(node, reshaped) ?? logits;
       else if (node.op === 'Concat' && !reshaped) return twoColumns(node) ?? logits;
       else if (node.op !== 'Identity') return logits;
       name = source;
     }
+  };
+  // transpose(softmax(transpose(z))) with the axis brought to the end and back, which those exporters write too.
+  const moved = (back: Node, reshaped: boolean): Scores | undefined => {
+    const inner = follow(back.inputs[0] ?? '');
+    if (inner.kind === 'sigmoid' || inner.kind === 'two-columns' || inner.kind === 'logits') return undefined;
+    const activation = producers.get(back.inputs[0] ?? '');
+    const there = producers.get(activation?.inputs[0] ?? '');
+    const perm = there?.op === 'Transpose' ? intsAttribute(there, 'perm') : undefined;
+    const isUndone = intsAttribute(back, 'perm')?.every((position, i) => perm?.[position] === i);
+    const [z, last] = [there?.inputs[0], perm?.at(inner.axis)];
+    const isPlain = activation?.op === 'Softmax' || activation?.op === 'LogSoftmax';
+    if (isPlain && isUndone === true && z !== undefined && last !== undefined)
+      return { name: z, kind: 'softmax', axis: last, reshaped };
+    const isLogarithm = inner.kind === 'log-probabilities';
+    return { ...logits, kind: isLogarithm ? 'log-probabilities' : 'probabilities' };
   };
   // exp z / Σ exp z, as exporters of operator sets before 13 write a softmax over an axis other than the last.
   const writtenOut = ({ inputs: [top = '', bottom = ''] }: Node, reshaped: boolean): Scores | undefined => {
@@ -279,6 +335,8 @@ function describe(scores: Scores, output: string): string {
   switch (scores.kind) {
     case 'softmax':
       return `"${scores.name}", the argument of the softmax that gives "${output}"`;
+    case 'probabilities':
+      return `output "${output}", which holds probabilities`;
     case 'log-probabilities':
       return `output "${output}", which holds log-probabilities`;
     case 'sigmoid':

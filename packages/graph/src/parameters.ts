@@ -47,8 +47,15 @@ export function trainableInitializers(model: Model): readonly string[] {
     .map(([name]) => name);
 }
 
-const NOT_TRAINED =
-  /(?:^|[./])(?:(?:running|moving)_(?:mean|var|variance)|Constant(?:_\d+)?_output_\d+|[xy]:\d+)$|(?:^|\/)Const(?:_+\d+)*(?::\d+)?$/;
+/** Running statistics; constants and operands of expressions as exporters name them. */
+const NOT_TRAINED = new RegExp(
+  [
+    String.raw`(?:^|[./])(?:running|moving)_(?:mean|var|variance)(?:/\w+)?(?::\d+)?$`,
+    String.raw`(?:^|/)Constant(?:_\d+)?_output_\d+$`,
+    String.raw`(?:^|/)Const(?:_+\d+)*(?::\d+)?$`,
+    String.raw`/[xy]:\d+$`,
+  ].join('|'),
+);
 
 /** A path of attributes, as PyTorch names parameters, or a variable that TensorFlow reads. */
 const ATTRIBUTE_PATH = /^[A-Za-z_]\w*(?:\.\w+)*$/;

@@ -105,6 +105,15 @@ const FIXTURES = NAMES.map((name) => ({ name, fixture: readFixture(name) }));
 const SUPPORTED = FIXTURES.filter(({ fixture }) => fixture.refused === undefined);
 const REFUSED = FIXTURES.filter(({ fixture }) => fixture.refused !== undefined);
 
+/** The reference interpreter has no running statistics, which older BatchNormalizations give in training. */
+function isInterpreted(name: string): boolean {
+  const { graph } = decodeModel(readModel(name));
+  const givesStatistics = graph.nodes.some(
+    ({ op, outputs }) => op === 'BatchNormalization' && outputs.length > 1,
+  );
+  return canInterpret(graph) && !givesStatistics;
+}
+
 it.each(NAMES)('decoding and encoding keeps %s as it is', (name) => {
   const model = decodeModel(readModel(name));
   expect(decodeModel(encodeModel(model))).toEqual(model);
@@ -135,7 +144,7 @@ describe.each(SUPPORTED)('$name', ({ name, fixture }) => {
   });
 });
 
-describe.each(SUPPORTED.filter(({ name }) => canInterpret(decodeModel(readModel(name)).graph)))(
+describe.each(SUPPORTED.filter(({ name }) => isInterpreted(name)))(
   'the dot-product test of $name',
   ({ name, fixture }) => {
     it.each(RUNTIMES)('holds on onnxruntime-%s', async (runtime) => {
