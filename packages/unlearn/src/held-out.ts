@@ -162,55 +162,55 @@ function ratioOf(own: Float64Array, old: Float64Array): { ratio: number; ratioUp
   return { ratio, ratioUpper: ratio + Z_THREE_LOOKS * error };
 }
 
-/**
- * The mean of regrets in [0, 1] with bounds that hold for any distribution and any number of rows: the smaller of
- * Bennett's with the empirical variance (Maurer & Pontil 2009, theorem 4) and Bentkus' (2004) by way of the binomial
- * tail, each at the error of one look.
- */
+/** The mean of regrets with one-sided bounds, each at the error of one look. */
 function regretOf(regrets: Float64Array): { regret: number; regretLower: number; regretUpper: number } {
-  const count = regrets.length;
-  const regret = regrets.reduce((sum, value) => sum + value, 0) / count;
-  const variance =
-    count < 2 ? 0.25 : regrets.reduce((sum, value) => sum + (value - regret) ** 2, 0) / (count - 1);
-  const log = Math.log(2 / ERROR_PER_LOOK);
-  const bernstein = count < 2 ? 1 : Math.sqrt((2 * variance * log) / count) + (7 * log) / (3 * (count - 1));
+  const regret = regrets.reduce((sum, value) => sum + value, 0) / regrets.length;
   return {
     regret,
-    regretLower: Math.max(0, regret - Math.min(bernstein, hoeffding(count))),
-    regretUpper: Math.min(1, regret + bernstein, regret + hoeffding(count), bentkus(regret, count)),
+    regretLower: Math.min(
+      regret,
+      1 -
+        upperBound(
+          regrets.map((value) => 1 - value),
+          ERROR_PER_LOOK,
+        ),
+    ),
+    regretUpper: Math.max(regret, upperBound(regrets, ERROR_PER_LOOK)),
   };
 }
 
-function hoeffding(count: number): number {
-  return Math.sqrt(Math.log(1 / ERROR_PER_LOOK) / (2 * count));
-}
-
 /**
- * The largest mean m for which e · P(Binomial(n, m) ≤ ⌈n r⌉) is not below the error: a mean above it would make the
- * observed r too unlikely. Source: Bates et al., "Distribution-free, risk-controlling prediction sets", JACM 2021, §3.
+ * An upper confidence bound of the mean of numbers in [0, 1], valid for every distribution and number of rows: bets
+ * against a mean of m pay 1 − ν_i (X_i − m) each; were m the true mean, capital would reach 1/error with at most that
+ * probability, so every m at which it does is ruled out. The stakes ν_i follow the variance seen so far.
+ *
+ * Source: Waudby-Smith & Ramdas, JRSS B 86 (2024); in this form Bates et al., JACM 68 (2021), proposition 5.
  */
-function bentkus(observed: number, count: number): number {
-  const successes = Math.ceil(observed * count - 1e-9);
-  let low = observed;
+export function upperBound(values: Float64Array, error: number): number {
+  const count = values.length;
+  const stakes = new Float64Array(count);
+  let sum = 0.5;
+  let squares = 0.25;
+  values.forEach((value, i) => {
+    stakes[i] = Math.min(1, Math.sqrt((2 * Math.log(1 / error)) / (count * (squares / (1 + i)))));
+    sum += value;
+    squares += (value - sum / (2 + i)) ** 2;
+  });
+  const isRuledOut = (mean: number): boolean => {
+    let capital = 0;
+    for (let i = 0; i < count; i++) {
+      capital += Math.log1p(-(stakes[i] ?? 0) * ((values[i] ?? 0) - mean));
+      if (capital > -Math.log(error)) return true;
+    }
+    return false;
+  };
+  let low = 0;
   let high = 1;
-  for (let i = 0; i < 60; i++) {
+  if (!isRuledOut(high)) return 1;
+  for (let i = 0; i < 40; i++) {
     const middle = (low + high) / 2;
-    if (Math.E * binomialTail(successes, count, middle) >= ERROR_PER_LOOK) low = middle;
-    else high = middle;
+    if (isRuledOut(middle)) high = middle;
+    else low = middle;
   }
   return high;
-}
-
-/** P(Binomial(n, p) ≤ k). */
-function binomialTail(k: number, n: number, p: number): number {
-  if (p <= 0 || k >= n) return 1;
-  if (p >= 1) return 0;
-  let logTerm = n * Math.log1p(-p);
-  const odds = Math.log(p) - Math.log1p(-p);
-  let sum = Math.exp(logTerm);
-  for (let i = 1; i <= k; i++) {
-    logTerm += Math.log((n - i + 1) / i) + odds;
-    sum += Math.exp(logTerm);
-  }
-  return Math.min(1, sum);
 }
