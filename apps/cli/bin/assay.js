@@ -5,7 +5,7 @@
  * Installed, that is the compiled program. In a checkout it is the source itself, run by the Node that the repository
  * brings along, since the machine's own may be too old to strip types. Plain JavaScript that any Node reads.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -17,14 +17,29 @@ const source = join(folder, 'src', 'main.ts');
 const STRIPS_TYPES = '22.18.0';
 
 if (existsSync(source)) {
-  const options = ['--conditions=@assay/source', source, ...process.argv.slice(2)];
-  const { status, signal } = spawnSync(nodeForSource(), options, { stdio: 'inherit' });
-  process.exitCode = status ?? (signal === 'SIGINT' ? 130 : 4);
+  runSource(nodeForSource(), ['--conditions=@assay/source', source, ...process.argv.slice(2)]);
 } else {
   const { engines } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
   const needed = engines.node.replace('>=', '');
   if (isOlder(process.versions.node, needed)) refuse(needed);
   else await import('../dist/main.js');
+}
+
+/**
+ * Becomes the program where the system and this Node can do that. Elsewhere it runs as a child: Ctrl-C in a terminal
+ * reaches both, and the child ends its work in good order; other requests to end are passed on.
+ */
+function runSource(node, options) {
+  if (typeof process.execve === 'function' && process.platform !== 'win32') {
+    process.removeAllListeners('warning');
+    process.execve(node, [node, ...options], process.env);
+  }
+  const child = spawn(node, options, { stdio: 'inherit' });
+  process.on('SIGINT', () => {});
+  process.on('SIGTERM', () => child.kill('SIGTERM'));
+  child.on('exit', (status, signal) => {
+    process.exitCode = status ?? (signal === 'SIGINT' ? 130 : 4);
+  });
 }
 
 /** This Node if it is new enough, else the one among the repository's optional dependencies. */

@@ -143,7 +143,7 @@ describe('ferrari', () => {
       maxAccuracyDrop: 0.01,
     });
     expect(result.floorMet).toBe(false);
-    expect(result.steps).toBe(4500);
+    expect(result.steps).toBe(6000);
     expect(result.notes.join(' ')).toMatch(/costs more than 1\.0 points/);
   });
 });

@@ -26,14 +26,15 @@ import type { Method, MethodInput, MethodOutput } from './method.ts';
 import { LOOK_EVERY, rateAt } from './schedule.ts';
 
 const ROUNDS = 3;
-const STEPS_PER_ROUND = 1500;
+const STEPS_PER_ROUND = 2000;
 const LOWEST_LAMBDA = 0.1;
-const FIRST_LIMIT = 10;
+/** λ may rise to this in the first round, and to twice as much after each round that missed the target. */
+const FIRST_LIMIT = 3;
 /** λ is adjusted after so many steps. */
 const ADJUST_EVERY = 20;
 /** The path of the sensitivity ends at this part of the target, and lower in a round after one that missed it … */
 const GOAL = 0.5;
-const LARGEST_GOAL_CUT = 0.25;
+const LARGEST_GOAL_CUT = 0.5;
 /** … after this part of the first round. */
 const RAMP = 0.4;
 /** Weight of the past in the running average of s/s₀. */
@@ -155,7 +156,7 @@ class Run {
         this.#limit = Math.max(LOWEST_LAMBDA, this.#lambda / 3);
       } else {
         // Few rows are learned better than they generalise: what the held-out rows lack is made up for by aiming lower.
-        this.#limit *= 3;
+        this.#limit *= 2;
         this.#goal *= Math.max(LARGEST_GOAL_CUT, this.#input.targetSensitivity / look.ratioUpper);
       }
       this.#lambda = Math.min(this.#lambda, this.#limit);
