@@ -1,8 +1,9 @@
 /** One request to forget: unlearn, write, and prove again on what was written. */
 import { readFile } from 'node:fs/promises';
-import { encodeModel, influenceOf, type Model } from '@assay/graph';
+import { encodeModel, type Model } from '@assay/graph';
 import {
   type Certificate,
+  certify,
   type MethodName,
   type TeacherName,
   type UnlearnProgress,
@@ -110,15 +111,8 @@ function report(context: Context, feature: string, { phase, done, detail }: Unle
 /** The proof once more, on the bytes that are on the disk. */
 async function checkCertificate(path: string, shown: string, certificate: Certificate): Promise<void> {
   const model = decodeNamed(await readFile(path), shown);
-  const columns = certificate.columns.map(({ input, start, length }) => ({
-    input,
-    columns: Array.from({ length }, (_, i) => start + i),
-  }));
-  const isIndex = (input: string): boolean =>
-    model.graph.inputs.find((info) => info.name === input)?.type?.elementType.startsWith('int') === true;
-  const sources = columns.map((source) => (isIndex(source.input) ? { input: source.input } : source));
-  const { outputs } = influenceOf(model, sources);
-  if (outputs.includes(certificate.output)) {
+  const { feature: name, columns: slots, output, form } = certificate;
+  if (certify(model, output, { name, kind: 'number', slots }, form) === undefined) {
     throw new Error(
       `the written model does not bear out its certificate: "${certificate.output}" can depend on "${certificate.feature}"; the file was thrown away`,
     );

@@ -21,11 +21,12 @@ describe('the demo', () => {
     await using folder = await temporaryFolder();
     delete process.env.ASSAY_DATA;
     process.env.ASSAY_CACHE = folder.file('empty-cache');
-    const ran = await assay(['demo', '-o', folder.file('demo')]);
+    const ran = await assay(['demo', '--no-download', '-o', folder.file('demo')]);
     expect(ran.err).not.toMatch(/^Error/m);
     const text = ran.out.replace(/\s+/g, ' ');
     expect(text).toMatch(/made up by known equations/);
-    expect(text).toMatch(/--download/);
+    expect(text).toMatch(/--data-dir/);
+    expect(await readFile(folder.file('demo/sensitivity.svg'), 'utf8')).toMatch(/^<svg/);
     expect(text).toMatch(/Before After exact After ferrari/);
     expect(text).toMatch(/Report: \S+report\.html/);
     expect(ran.code).toBe(0);

@@ -7,14 +7,15 @@
  * shapes stay as they were. `influenceOf` proves afterwards, on whichever was made, that no path is left.
  */
 import { GraphBuilder } from './build.ts';
+import { elementTypeOf } from './codec/elements.ts';
 import { namesIn } from './differentiate/names.ts';
 import { GraphError } from './errors.ts';
 import { floatAttribute, type Graph, intAttribute, type Model, type Node } from './model.ts';
-import { keepOutputs, renameValues } from './rewrite.ts';
-import { inferShapes } from './shapes/index.ts';
+import { keepOutputs, outerReferences, renameValues } from './rewrite.ts';
+import { inferShapes, type ShapeInfo } from './shapes/index.ts';
 import { elementCount, type Tensor, tensor, toNumbers } from './tensor.ts';
 
-/** Column → the constant that takes its place, for one input of shape [N, width]. */
+/** Column → the constant that takes its place, for one input of shape [N, width], or [N] with its one column 0. */
 export interface ColumnCut {
   readonly input: string;
   readonly values: ReadonlyMap<number, number>;
@@ -23,7 +24,9 @@ export interface ColumnCut {
 /**
  * Puts a Where behind the input that replaces the columns by their constants.
  *
- * @throws GraphError if the input is unknown, is no matrix of known width, or lacks a column
+ * The columns may hold numbers or indices of a table.
+ *
+ * @throws GraphError if the input is unknown, is no matrix of known width (nor a vector), or lacks a column
  */
 export function replaceColumns(model: Model, cut: ColumnCut): Model {
   const { graph } = model;
@@ -56,18 +59,25 @@ export function replaceColumns(model: Model, cut: ColumnCut): Model {
  * Works where every way from those columns leads, through elementwise nodes with constants, into products with a
  * weight matrix that nothing else uses, whose bias is a constant too (or, for Gemm, absent).
  *
+ * The product with a row of zeros hides a column only as long as what arrives there is finite (0 · ∞ is NaN). So on
+ * the way there must be nothing that makes an infinite number or NaN of a finite one: no logarithm, root, power or
+ * exponential; and a scale or a divisor that could overflow is replaced by 1 in the columns cut.
+ *
  * @returns the folded model, or undefined where the graph does not allow it
  */
 export function foldColumns(model: Model, cut: ColumnCut): Model | undefined {
   const { graph } = model;
   const { width, elementType } = matrixInput(model, cut);
   const uses = countUses(graph);
-  const products = productsBehind(model, cut.input);
-  if (products === undefined) return undefined;
+  const ways = productsBehind(model, cut.input);
+  if (ways === undefined) return undefined;
 
   const initializers = new Map(graph.initializers);
   const nodes = [...graph.nodes];
-  for (const { node, position } of products) {
+  for (const node of ways.columnwise) {
+    if (!staysFinite(node, model, [...cut.values.keys()], width, initializers, uses)) return undefined;
+  }
+  for (const { node, position } of ways.products) {
     const constants = valuesAt(model, cut, node.inputs[0] ?? '', width, elementType);
     const weightName = node.inputs[1] ?? '';
     const weights = initializers.get(weightName);
@@ -84,9 +94,11 @@ export function foldColumns(model: Model, cut: ColumnCut): Model | undefined {
 }
 
 /**
- * Cuts an index input that selects rows of an embedding table: every row becomes the given one, so that the index
- * no longer matters.
+ * Cuts an index that selects rows of an embedding table: every row becomes the given one, so that the index no longer
+ * matters.
  *
+ * @param column which column of the input holds the index, where the input has several; it must then be taken out of
+ *   the input by a Gather along the last axis, as the columns of a matrix are
  * @returns the model and the tables changed (to be kept out of training), or undefined where the index is used for
  *   anything but a table of its own
  */
@@ -94,17 +106,31 @@ export function foldIndex(
   model: Model,
   input: string,
   share: (index: number) => number,
+  column = 0,
 ): { model: Model; tables: readonly string[] } | undefined {
   const { graph } = model;
   const uses = countUses(graph);
+  const info = inferShapes(model);
   const initializers = new Map(graph.initializers);
   const tables: string[] = [];
-  const pending = [input];
-  while (pending.length > 0) {
-    const name = pending.pop() ?? '';
+  const shape = info.typeOf(input)?.shape;
+  const width = shape === undefined || shape.length < 2 ? 1 : shape.at(-1);
+  // Values that hold the index alone, and values that hold all columns of the input.
+  const pending = [{ name: input, isWhole: width !== 1 }];
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    const { name, isWhole } = next;
     if (graph.outputs.some((output) => output.name === name)) return undefined;
     for (const node of graph.nodes) {
+      if (outerReferences(node).includes(name)) return undefined;
       if (!node.inputs.includes(name)) continue;
+      if (isWhole) {
+        const taken = columnsTaken(node, name, width, info);
+        if (taken === undefined) return undefined;
+        if (!taken.includes(column)) continue;
+        if (taken.length > 1) return undefined;
+        pending.push(...node.outputs.map((output) => ({ name: output, isWhole: false })));
+        continue;
+      }
       const table =
         node.op === 'Gather' && node.inputs[1] === name && node.inputs[0] !== name
           ? node.inputs[0]
@@ -118,7 +144,7 @@ export function foldIndex(
         ['Identity', 'Cast', 'Reshape', 'Squeeze', 'Unsqueeze', 'Flatten'].includes(node.op) &&
         node.inputs[0] === name
       ) {
-        pending.push(...node.outputs);
+        pending.push(...node.outputs.map((output) => ({ name: output, isWhole: false })));
       } else {
         return undefined;
       }
@@ -127,20 +153,41 @@ export function foldIndex(
   return { model: { ...model, graph: { ...graph, initializers } }, tables };
 }
 
+/** The columns of a matrix that a Gather with a constant takes; undefined for anything else. */
+function columnsTaken(
+  node: Node,
+  name: string,
+  width: number | string | undefined,
+  info: ShapeInfo,
+): readonly number[] | undefined {
+  const index = info.constantOf(node.inputs[1] ?? '');
+  const axis = intAttribute(node, 'axis', 0);
+  const isColumn = axis === 1 || axis === -1;
+  if (node.op !== 'Gather' || node.inputs[0] !== name || !isColumn || index === undefined) return undefined;
+  if (typeof width !== 'number' || info.typeOf(name)?.shape?.length !== 2) return undefined;
+  return Array.from(toNumbers(index), (at) => (at < 0 ? at + width : at));
+}
+
 function matrixInput(
   model: Model,
   cut: ColumnCut,
-): { width: number; elementType: 'float32' | 'float64' | 'float16' } {
+): { width: number; elementType: 'float32' | 'float64' | 'float16' | 'int64' | 'int32' } {
   const info = model.graph.inputs.find(({ name }) => name === cut.input);
   if (info === undefined) throw new GraphError(`the model has no input named "${cut.input}"`);
   const { elementType, shape } = info.type ?? {};
-  const width = shape?.[1];
-  if (shape?.length !== 2 || typeof width !== 'number') {
+  const width = shape?.length === 1 ? 1 : shape?.[1];
+  if (shape === undefined || shape.length < 1 || shape.length > 2 || typeof width !== 'number') {
     throw new GraphError(
       `input "${cut.input}" is not a matrix [rows, columns] of known width, so its columns cannot be cut`,
     );
   }
-  if (elementType !== 'float32' && elementType !== 'float64' && elementType !== 'float16') {
+  if (
+    elementType !== 'float32' &&
+    elementType !== 'float64' &&
+    elementType !== 'float16' &&
+    elementType !== 'int64' &&
+    elementType !== 'int32'
+  ) {
     throw new GraphError(
       `input "${cut.input}" holds ${elementType ?? 'unknown'} elements, so its columns cannot be cut`,
     );
@@ -198,11 +245,15 @@ interface Product {
   readonly position: number;
 }
 
-/** The products that an input enters; undefined if any way from it leads elsewhere. */
-function productsBehind(model: Model, input: string): readonly Product[] | undefined {
+/** The products that an input enters, and the nodes in between; undefined if any way from it leads elsewhere. */
+function productsBehind(
+  model: Model,
+  input: string,
+): { readonly products: readonly Product[]; readonly columnwise: readonly Node[] } | undefined {
   const { graph } = model;
   const info = inferShapes(model);
-  const found: Product[] = [];
+  const products: Product[] = [];
+  const columnwise: Node[] = [];
   const pending = [input];
   const isConstant = (name: string) => name === '' || info.constantOf(name) !== undefined;
   while (pending.length > 0) {
@@ -214,24 +265,89 @@ function productsBehind(model: Model, input: string): readonly Product[] | undef
       if (node.op === 'MatMul' || node.op === 'Gemm') {
         const transA = node.op === 'Gemm' && intAttribute(node, 'transA', 0) !== 0;
         if (data !== name || node.inputs[1] === name || node.inputs[2] === name || transA) return undefined;
-        found.push({ node, position });
+        products.push({ node, position });
         continue;
       }
       const shapes = [name, node.outputs[0] ?? ''].map((value) => info.typeOf(value)?.shape);
       const sameMatrix = shapes.every((shape) => shape?.length === 2) && shapes[0]?.[1] === shapes[1]?.[1];
-      const columnwise =
+      const isColumnwise =
         sameMatrix &&
         ((COLUMNWISE.has(node.op) && node.inputs.every((other) => other === name || isConstant(other))) ||
-          (node.op === 'BatchNormalization' && data === name && node.inputs.slice(1).every(isConstant)) ||
           ((node.op === 'Flatten' || node.op === 'Reshape') &&
             data === name &&
             node.inputs.slice(1).every(isConstant)));
-      if (!columnwise) return undefined;
+      if (!isColumnwise) return undefined;
+      columnwise.push(node);
       pending.push(node.outputs[0] ?? '');
     }
     if (graph.nodes.some((node) => node.domain !== '' && node.inputs.includes(name))) return undefined;
   }
-  return found;
+  return { products, columnwise };
+}
+
+/** Constants beyond which a sum with the largest float32 would overflow. */
+const LARGE_SUMMAND = 1e30;
+
+/**
+ * Whether a node leaves every finite number of the cut columns finite. A scale or divisor that does not is made 1 there
+ * if the node alone uses it: what the columns held is in the bias by then, and the product behind ignores them.
+ */
+function staysFinite(
+  node: Node,
+  model: Model,
+  columns: readonly number[],
+  width: number,
+  initializers: Map<string, Tensor>,
+  uses: ReadonlyMap<string, number>,
+): boolean {
+  switch (node.op) {
+    case 'Abs':
+    case 'Clip':
+    case 'Dropout':
+    case 'Elu':
+    case 'Erf':
+    case 'Flatten':
+    case 'Identity':
+    case 'Max':
+    case 'Min':
+    case 'Neg':
+    case 'Relu':
+    case 'Reshape':
+    case 'Sigmoid':
+    case 'Tanh':
+    case 'Where':
+      return true;
+    case 'Cast':
+      return ['float32', 'float64'].includes(elementTypeOf(intAttribute(node, 'to', 0)) ?? '');
+    case 'LeakyRelu':
+      return Math.abs(floatAttribute(node, 'alpha', 0.01)) <= 1;
+    case 'Add':
+    case 'Sub':
+    case 'Mul':
+    case 'Div':
+      break;
+    default:
+      return false;
+  }
+  const info = inferShapes(model);
+  const position = node.inputs.findIndex((name) => info.constantOf(name) !== undefined);
+  const name = node.inputs[position] ?? '';
+  const constant = info.constantOf(name);
+  if (constant === undefined || (node.op === 'Div' && position === 0)) return false;
+  const values = toNumbers(constant);
+  if (values.length !== 1 && values.length !== width) return false;
+  const isHarmless = (value: number): boolean => {
+    if (node.op === 'Mul') return Math.abs(value) <= 1;
+    return node.op === 'Div' ? Math.abs(value) >= 1 : Math.abs(value) < LARGE_SUMMAND;
+  };
+  const harmful = columns.filter((j) => !isHarmless(values[values.length === 1 ? 0 : j] ?? Number.NaN));
+  if (harmful.length === 0) return true;
+  const own = initializers.get(name);
+  if (node.op === 'Add' || node.op === 'Sub' || own === undefined || uses.get(name) !== 1) return false;
+  if (values.length === 1 && width !== 1) return false;
+  for (const j of harmful) values[values.length === 1 ? 0 : j] = 1;
+  initializers.set(name, tensor(own.elementType, own.dims, values));
+  return true;
 }
 
 /** What the cut columns hold at a value behind the input: one row of constants carried through the graph. */
@@ -240,7 +356,7 @@ function valuesAt(
   cut: ColumnCut,
   name: string,
   width: number,
-  elementType: 'float32' | 'float64' | 'float16',
+  elementType: Tensor['elementType'],
 ): Float64Array | undefined {
   const row = tensor(
     elementType,

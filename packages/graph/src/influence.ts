@@ -5,7 +5,8 @@
  * The rules below widen that set and never narrow it without proof, so "untouched" is certain and "touched" is not:
  * an op without a rule, or an axis that cannot be followed, counts as touched everywhere. A product with a weight of
  * exactly 0 does not carry influence; this holds for finite inputs (0 · ∞ is NaN in floating point), and is said so
- * in `finiteInputsOnly`. A Where with a constant condition needs no such proviso.
+ * in `finiteInputsOnly`. It is not used behind a logarithm, a root or another op that makes an infinite number or NaN
+ * of ordinary ones. A Where with a constant condition needs no such proviso.
  */
 import { GraphError } from './errors.ts';
 import { intAttribute, type Model, type Node } from './model.ts';
@@ -27,7 +28,7 @@ export interface Influence {
   readonly outputs: readonly string[];
   /** Values through which the influence passes, in graph order (for a person to follow). */
   readonly through: readonly string[];
-  /** True where the proof uses that 0 · x = 0, which needs finite inputs. */
+  /** True where the proof uses that 0 · x = 0, which needs inputs that are finite and not so large that they overflow. */
   readonly finiteInputsOnly: boolean;
 }
 
@@ -46,7 +47,12 @@ export function influenceOf(model: Model, sources: readonly InputColumns[]): Inf
     const next: Touched = columns === undefined ? 'all' : { axis: -1, indices: new Set(columns) };
     touched.set(input, known === undefined ? next : union(known, next));
   }
-  const state: Walk = { info: inferShapes(model), touched, finiteInputsOnly: false };
+  const state: Walk = {
+    info: inferShapes(model),
+    touched,
+    unbounded: new Set(),
+    finiteInputsOnly: false,
+  };
   const through: string[] = [];
   for (const node of graph.nodes) {
     const incoming = node.inputs.filter((input) => touched.has(input));
@@ -54,6 +60,13 @@ export function influenceOf(model: Model, sources: readonly InputColumns[]): Inf
     if (incoming.length === 0 && !carriesOuter) continue;
     const result = carriesOuter ? 'all' : follow(node, state);
     if (result === undefined) continue;
+    const isUnbounded =
+      UNBOUNDED.has(node.op) ||
+      node.domain !== '' ||
+      carriesOuter ||
+      (node.op === 'Div' && touched.has(node.inputs[1] ?? '')) ||
+      incoming.some((input) => state.unbounded.has(input));
+    if (isUnbounded && !BOUNDED.has(node.op)) for (const output of node.outputs) state.unbounded.add(output);
     node.outputs.forEach((output, index) => {
       if (output === '') return;
       const value = Array.isArray(result) ? result[index] : result;
@@ -72,8 +85,30 @@ export function influenceOf(model: Model, sources: readonly InputColumns[]): Inf
 interface Walk {
   readonly info: ShapeInfo;
   readonly touched: ReadonlyMap<string, Touched>;
+  /** Values that may be infinite or NaN although the inputs are ordinary numbers. */
+  readonly unbounded: Set<string>;
   finiteInputsOnly: boolean;
 }
+
+/** Ops that make an infinite number or NaN of ordinary ones. */
+const UNBOUNDED = new Set([
+  'Acos',
+  'Acosh',
+  'Asin',
+  'Asinh',
+  'Atanh',
+  'Cosh',
+  'Exp',
+  'Log',
+  'Mod',
+  'Pow',
+  'Reciprocal',
+  'Sinh',
+  'Sqrt',
+  'Tan',
+]);
+/** Ops that give ordinary numbers whatever comes in. */
+const BOUNDED = new Set(['And', 'Equal', 'IsInf', 'IsNaN', 'Not', 'Or', 'Xor']);
 
 /** One result for all outputs, one per output, or undefined: the influence ends here. */
 type Followed = Touched | undefined | readonly (Touched | undefined)[];
@@ -185,7 +220,7 @@ function elementwise(node: Node, walk: Walk): Touched | undefined {
   let result: Touched | undefined;
   node.inputs.forEach((input, position) => {
     const touched = walk.touched.get(input);
-    if (touched === undefined) return;
+    if (touched === undefined || isShutOff(node, position, walk)) return;
     // A single column that is repeated reaches every column, so the size has to be known to stay the same.
     const confined =
       touched !== 'all' && isSameSize(dimAt(walk, input, touched.axis), dimAt(walk, output, touched.axis));
@@ -193,6 +228,13 @@ function elementwise(node: Node, walk: Walk): Touched | undefined {
     result = result === undefined ? part : union(result, part);
   });
   return result;
+}
+
+/** Whether Where takes nothing at all from the input at this position. */
+function isShutOff(node: Node, position: number, walk: Walk): boolean {
+  const condition =
+    node.op === 'Where' && position > 0 ? walk.info.constantOf(node.inputs[0] ?? '') : undefined;
+  return condition !== undefined && toNumbers(condition).every((value) => (value !== 0) === (position === 2));
 }
 
 function isSameSize(a: number | string | undefined, b: number | string | undefined): boolean {
@@ -212,7 +254,7 @@ function masked(node: Node, position: number, part: Exclude<Touched, 'all'>, wal
   if (node.op === 'Where' && position > 0) {
     return drop(node.inputs[0] ?? '', (value) => (position === 1 ? value === 0 : value !== 0));
   }
-  if (node.op === 'Mul') {
+  if (node.op === 'Mul' && !walk.unbounded.has(node.inputs[position] ?? '')) {
     const kept = drop(node.inputs[1 - position] ?? '', (value) => value === 0);
     if (kept !== 'all' && kept.indices.size < part.indices.size) walk.finiteInputsOnly = true;
     return kept;
@@ -249,7 +291,8 @@ function product(node: Node, walk: Walk): Touched {
     weights === undefined ||
     transA ||
     !onlyA ||
-    weights.dims.length !== 2
+    weights.dims.length !== 2 ||
+    walk.unbounded.has(a)
   ) {
     return 'all';
   }

@@ -126,6 +126,7 @@ describe('Conv', () => {
       [1, 2, 6, 5],
       { strides: [3, 1], dilations: [2, 1] },
     ],
+    ['many channels', [2, 8, 5, 4], [3, 8, 3, 2], { strides: [2, 1], dilations: [1, 2], pads: [1, 0, 1, 1] }],
     ['groups with many channels', [1, 16, 3, 3], [16, 8, 2, 2], { group: 2 }],
     ['depthwise', [2, 4, 5, 5], [4, 1, 3, 3], { group: 4, pads: [1, 1, 1, 1] }],
     ['depthwise, two outputs each, strided', [2, 3, 6, 5], [6, 1, 3, 3], { group: 3, strides: [2, 2] }],

@@ -114,6 +114,61 @@ describe('a cut', () => {
     expect(foldColumns(shared, CUT)).toBeUndefined();
   });
 
+  test.each([
+    ['Log', 1, 'masked'],
+    ['Exp', 1, 'masked'],
+    ['Sqrt', 1, 'masked'],
+    ['Reciprocal', 1, 'masked'],
+    ['Neg', 1, 'folded'],
+    ['Mul', 0.5, 'folded'],
+    ['Mul', 2, 'masked'],
+  ] as const)(
+    'behind %s (%f) is %s: what is folded stays finite up to the largest number',
+    async (op, by, form) => {
+      const model = network((b, x) =>
+        gemm(b, op === 'Mul' ? b.op('Mul', [x, b.scalar('float32', by)]) : b.op(op, [x])),
+      );
+      const folded = foldColumns(model, CUT);
+      expect(folded === undefined ? 'masked' : 'folded').toBe(form);
+      const cut = folded ?? replaceColumns(model, CUT);
+      const [other, large] = [1e-3, 3.4e38];
+      const before = await outputs(cut, [0.1, 1, 0.3, 1, 0.5, 1, 2, 3, 4, 5]);
+      const after = await outputs(cut, [0.1, large, 0.3, -large, 0.5, 1, -other, 3, other, 5]);
+      expect(after).toEqual(before);
+    },
+  );
+
+  test('through a scale that could overflow sets it to 1 in the columns cut', async () => {
+    const model = network((b, x) =>
+      gemm(b, b.op('Mul', [x, b.initializer('scale', tensor('float32', [5], [9, 9, 9, 9, 9]))])),
+    );
+    const folded = foldColumns(model, CUT);
+    if (folded === undefined) throw new Error('could not be folded');
+    const scale = folded.graph.initializers.get('scale');
+    expect(scale).toEqual(tensor('float32', [5], [9, 1, 9, 1, 9]));
+    const row = [0.1, 9, 0.3, -7, 0.5, 1, 2, 3, 4, 5];
+    const masked = await outputs(replaceColumns(model, CUT), row);
+    (await outputs(folded, row)).forEach((value, i) => {
+      expect(value).toBeCloseTo(masked[i] ?? Number.NaN, 4);
+    });
+  });
+
+  test('of a vector input, and of one column of indices', () => {
+    const build = new GraphBuilder(['v', 'i', 'y']);
+    const rows = build.op('Gather', [build.initializer('table', weights([6, 3])), 'i'], { axis: 0 });
+    const vector = build.op('Unsqueeze', ['v', build.ints([1])]);
+    build.op('Concat', [vector, build.op('Flatten', [rows])], { axis: 1 }, 'y');
+    const inputs = [valueInfo('v', 'float32', ['batch']), valueInfo('i', 'int64', ['batch', 2])];
+    const model = makeModel(build.finish('v', inputs, [valueInfo('y', 'float32', ['batch', 7])]));
+    const without = (input: string, column: number) =>
+      replaceColumns(model, { input, values: new Map([[column, 2]]) });
+    expect(influenceOf(without('v', 0), [{ input: 'v' }]).outputs).toEqual([]);
+    expect(influenceOf(without('i', 1), [{ input: 'i', columns: [1] }]).outputs).toEqual([]);
+    expect(influenceOf(without('i', 1), [{ input: 'i', columns: [0] }]).outputs).toEqual(['y']);
+    // Both columns go into the one table, so none of them can be folded into it.
+    expect(foldIndex(model, 'i', () => 1, 1)).toBeUndefined();
+  });
+
   test('of an embedding makes all rows of its table equal', async () => {
     const build = new GraphBuilder(['i', 'y']);
     const row = build.op('Gather', [build.initializer('table', weights([6, 3])), 'i'], { axis: 0 });
@@ -209,6 +264,19 @@ describe('influence', () => {
       ),
       { numRuns: 60 },
     );
+  });
+
+  test('is not ended by a weight of 0 behind an op that can give NaN', () => {
+    const zeros = tensor('float32', [5, 2], new Float32Array(10));
+    const through = (op: 'Log' | 'Relu') => {
+      const build = new GraphBuilder(['x', 'y']);
+      build.op('MatMul', [build.op(op, ['x']), build.initializer('w', zeros)], {}, 'y');
+      const outs = [valueInfo('y', 'float32', ['n', 2])];
+      const model = makeModel(build.finish('z', [valueInfo('x', 'float32', ['n', 5])], outs));
+      return influenceOf(model, [{ input: 'x', columns: [1] }]);
+    };
+    expect(through('Relu')).toMatchObject({ outputs: [], finiteInputsOnly: true });
+    expect(through('Log').outputs).toEqual(['y']);
   });
 
   test('of an unknown op is assumed', () => {

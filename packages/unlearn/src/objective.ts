@@ -16,6 +16,7 @@ import {
   type ValueInfo,
   valueInfo,
 } from '@assay/graph';
+import { withDynamicBatch } from './batch-axis.ts';
 import { UnlearnError } from './errors.ts';
 import { scoreValue } from './scorer.ts';
 import type { Classifier } from './subject.ts';
@@ -61,7 +62,7 @@ export function objectiveOf(classifier: Classifier, variants: number): Objective
   if (type !== undefined && type.elementType !== 'float32') {
     throw new UnlearnError(
       'not-applicable',
-      `The model's scores are ${type.elementType}; only float32 models can be trained here.`,
+      `The model's scores are ${type.elementType}; only float32 models can be trained here. Export it as float32 first.`,
     );
   }
   const float = (value: number) => build.scalar('float32', value);
@@ -166,35 +167,6 @@ function finish(
         outputs: outputs.map((name) => valueInfo(name, 'float32', [])),
         initializers: new Map([...graph.initializers, ...build.initializers]),
       },
-    },
-  };
-}
-
-/** The model with its first axis open, where the file fixes it: rows are stacked there. */
-export function withDynamicBatch(model: Model): Model {
-  const { graph } = model;
-  const isFixed = graph.inputs.some(
-    ({ name, type }) => !graph.initializers.has(name) && typeof type?.shape?.[0] === 'number',
-  );
-  if (!isFixed) return model;
-  const open = (info: ValueInfo): ValueInfo => {
-    const shape = info.type?.shape;
-    if (
-      info.type === undefined ||
-      shape === undefined ||
-      shape.length === 0 ||
-      graph.initializers.has(info.name)
-    )
-      return info;
-    return { ...info, type: { ...info.type, shape: ['objective.stacked', ...shape.slice(1)] } };
-  };
-  return {
-    ...model,
-    graph: {
-      ...graph,
-      inputs: graph.inputs.map(open),
-      outputs: graph.outputs.map(open),
-      valueInfo: new Map(),
     },
   };
 }

@@ -8,7 +8,7 @@
  */
 import { concatenateRows, takeRows } from '@assay/engine';
 import type { Tensor } from '@assay/graph';
-import type { RandomStream } from '@assay/random';
+import { RandomStream } from '@assay/random';
 import {
   bytesOf,
   type Feature,
@@ -19,6 +19,7 @@ import {
   perturb,
   type Rows,
   rowBytes,
+  widthOf,
   withFeatureOf,
 } from './subject.ts';
 
@@ -54,6 +55,7 @@ export class Sampler {
   readonly #rows: Rows;
   readonly #features: readonly Feature[];
   readonly #deviations: ReadonlyMap<string, Float64Array>;
+  readonly #noise: Float32Array;
   /** One row for each value of the feature to forget. */
   readonly #representatives: Uint32Array;
   readonly #feature: Feature;
@@ -61,12 +63,14 @@ export class Sampler {
   /**
    * @param features all features, whose values may be swapped between rows
    * @param feature the one that variants differ in
+   * @param seed of the noise; everything else is drawn from the stream that a batch is asked of
    */
-  constructor(rows: Rows, features: readonly Feature[], feature: Feature) {
+  constructor(rows: Rows, features: readonly Feature[], feature: Feature, seed: number) {
     this.#rows = rows;
     this.#features = features;
     this.#feature = feature;
     this.#deviations = deviationsOf(rows);
+    this.#noise = noiseTable(new RandomStream(seed, 'unlearn/noise'));
     const seen = new Set<string>();
     this.#representatives = Uint32Array.from(
       featureKeys(rows, feature).flatMap((key, row) => {
@@ -96,7 +100,7 @@ export class Sampler {
     this.#swap(inputs, other, ways, random);
     for (const [name, deviations] of this.#deviations) {
       const value = inputs[name];
-      if (value !== undefined) shake(floats(value), deviations, ways, random);
+      if (value !== undefined) shake(floats(value), deviations, ways, this.#noise, random);
     }
     return {
       rows: { count: size, inputs, labels: undefined },
@@ -122,7 +126,7 @@ export class Sampler {
           const from = this.#rows.inputs[input];
           if (to === undefined || from === undefined) continue;
           const size = rowBytes(to);
-          const width = to.dims.length === 1 ? 1 : (to.dims.at(-1) ?? 1);
+          const width = widthOf(to);
           const element = size / width;
           const at = (other[i] ?? 0) * size + start * element;
           bytesOf(to).set(bytesOf(from).subarray(at, at + length * element), i * size + start * element);
@@ -198,15 +202,30 @@ function mix(
   }
 }
 
-function shake(values: Float32Array, deviations: Float64Array, ways: Uint8Array, random: RandomStream): void {
+/** Numbers in a noise table; a power of two, and far more than a batch has columns. */
+const NOISE_SIZE = 2 ** 16;
+
+/** Uniform noise on [−1, 1), drawn once: drawing it anew for every element of every batch would cost more than the step. */
+function noiseTable(random: RandomStream): Float32Array {
+  return Float32Array.from({ length: NOISE_SIZE }, () => random.word() / 2 ** 31 - 1);
+}
+
+/** Adds noise to the synthetic rows: each reads the table from a random place on. */
+function shake(
+  values: Float32Array,
+  deviations: Float64Array,
+  ways: Uint8Array,
+  noise: Float32Array,
+  random: RandomStream,
+): void {
   const width = deviations.length;
   for (let i = 0; i < ways.length; i++) {
     if (ways[i] === REAL) continue;
+    const start = random.word();
     for (let k = 0; k < width; k++) {
-      const deviation = deviations[k] ?? 0;
-      if (deviation > 0)
-        values[i * width + k] =
-          (values[i * width + k] ?? 0) + JITTER * deviation * (random.word() / 2 ** 31 - 1);
+      const at = i * width + k;
+      const shift = JITTER * (deviations[k] ?? 0) * (noise[(start + k) & (NOISE_SIZE - 1)] ?? 0);
+      values[at] = (values[at] ?? 0) + shift;
     }
   }
 }

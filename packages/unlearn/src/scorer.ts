@@ -1,5 +1,5 @@
 /** Runs a classifier over rows: scores (logits where the model has them), probabilities, predictions. */
-import { exposeWeights, openSession, type Session, type SessionOptions } from '@assay/engine';
+import { EngineError, exposeWeights, openSession, type Session, type SessionOptions } from '@assay/engine';
 import {
   GraphBuilder,
   inferShapes,
@@ -7,10 +7,12 @@ import {
   namesIn,
   scoresBehind,
   type Tensor,
+  tensor,
   toFloat32,
   toNumbers,
   upgradeModel,
 } from '@assay/graph';
+import { fixedBatch, withDynamicBatch } from './batch-axis.ts';
 import { UnlearnError } from './errors.ts';
 import { type Classifier, type Rows, takeRows } from './subject.ts';
 
@@ -30,12 +32,35 @@ export interface ScoreValue {
  */
 export function scoreValue(classifier: Classifier): ScoreValue {
   const { model, output } = classifier;
+  const zipped = model.graph.nodes.find(
+    (node) => node.domain === 'ai.onnx.ml' && node.op === 'ZipMap' && node.outputs.includes(output.name),
+  )?.inputs[0];
+  // scikit-learn's converter wraps the matrix of probabilities into maps from class to probability.
+  if (zipped !== undefined && output.kind !== 'label') return behindOf(model, { ...output, name: zipped });
   const isThere = model.graph.outputs.some(({ name }) => name === output.name);
   if (!isThere) {
     const names = model.graph.outputs.map(({ name }) => `"${name}"`).join(', ');
     throw new UnlearnError(
       'not-a-classifier',
       `The model has no output named "${output.name}"; its outputs are ${names}.`,
+    );
+  }
+  return behindOf(model, output);
+}
+
+/** What an output is called in a schema that really gives the scores of another kind. */
+const MISTAKEN = {
+  softmax: { is: 'probabilities', not: 'logits' },
+  sigmoid: { is: 'probability', not: 'margin' },
+};
+
+function behindOf(model: Model, output: Classifier['output']): ScoreValue {
+  const { kind } = scoresBehind(model.graph, output.name);
+  const mistaken = kind === 'softmax' || kind === 'sigmoid' ? MISTAKEN[kind] : undefined;
+  if (mistaken !== undefined && output.kind === mistaken.not) {
+    throw new UnlearnError(
+      'not-a-classifier',
+      `Output "${output.name}" comes out of a ${kind}, so it is not the ${mistaken.not} that the schema says. Say "kind: ${mistaken.is}" there.`,
     );
   }
   if (output.kind === 'probabilities' || output.kind === 'probability') {
@@ -84,17 +109,36 @@ export interface Scores {
 /** Rows that go through the model in one run. */
 const BATCH = 4096;
 
+/** Rows on which a model made for a fixed number of rows is compared with itself made for any, at least. */
+const COMPARED = 8;
+/** How far both may differ, absolutely and relatively: rounding. */
+const ROUNDING = 1e-4;
+
+/** How far probabilities may lie outside [0, 1], and their sum from 1. */
+const TOLERANCE = 0.01;
+
 /** A classifier ready to run. */
 export class Scorer {
-  readonly #session: Session;
+  #session: Session;
   readonly #scores: string;
   readonly #classes: number;
   readonly kind: ScoreKind;
   /** The batch that the model insists on, if it does. */
-  readonly #fixedBatch: number | undefined;
+  #fixedBatch: number | undefined;
+  /** Whether the scores need not be looked at any more. */
+  #isChecked = false;
+  /** The model for any number of rows, until it is known whether it gives the same. */
+  #candidate: Session | undefined;
 
-  private constructor(session: Session, scores: string, kind: ScoreKind, classes: number) {
+  private constructor(
+    session: Session,
+    candidate: Session | undefined,
+    scores: string,
+    kind: ScoreKind,
+    classes: number,
+  ) {
     this.#session = session;
+    this.#candidate = candidate;
     this.#scores = scores;
     this.kind = kind;
     this.#classes = classes;
@@ -105,7 +149,11 @@ export class Scorer {
   static async open(classifier: Classifier, options: SessionOptions = {}): Promise<Scorer> {
     const { model, scores, kind } = withScores(classifier);
     const session = await openSession(model, options);
-    return new Scorer(session, scores, kind, classifier.classes);
+    const candidate =
+      fixedBatch(model) === undefined
+        ? undefined
+        : await unlessRefused(() => openSession(withDynamicBatch(model), options));
+    return new Scorer(session, candidate, scores, kind, classifier.classes);
   }
 
   /** A scorer whose weights can be replaced by {@link load}: for looks at a model that is being trained. */
@@ -115,10 +163,14 @@ export class Scorer {
     options: SessionOptions = {},
   ): Promise<Scorer> {
     const { model, scores, kind } = withScores(classifier);
-    const exposed = exposeWeights(model, parameters);
+    // What can be trained has been found to take any number of rows.
+    const exposed = exposeWeights(withDynamicBatch(model), parameters);
     const session = await openSession(exposed.model, options);
     await session.hold(exposed.weights);
-    return new Scorer(session, scores, kind, classifier.classes);
+    const scorer = new Scorer(session, undefined, scores, kind, classifier.classes);
+    // A student on its way may be anywhere.
+    scorer.#isChecked = true;
+    return scorer;
   }
 
   /** Takes other weights, by initializer name; only for a scorer made by {@link openLoadable}. */
@@ -130,15 +182,72 @@ export class Scorer {
     return this.#session.provider;
   }
 
+  /** Rows per run that the model insists on; undefined where it takes any number. Known after the first scores. */
+  get fixedBatch(): number | undefined {
+    return this.#fixedBatch;
+  }
+
   /** @throws UnlearnError `not-a-classifier` if the output is not a row of scores per row of input */
   async scores(rows: Rows): Promise<Scores> {
+    if (this.#candidate !== undefined) await this.#tryCandidate(this.#candidate, rows);
+    const scores = await this.#scoresBy(this.#session, this.#fixedBatch, rows);
+    if (!this.#isChecked) this.#check(scores);
+    return scores;
+  }
+
+  /** The first scores of a model show whether it gives what its schema says. */
+  #check({ values, columns, kind, rows }: Scores): void {
+    this.#isChecked = true;
+    if (kind !== 'probabilities' && kind !== 'probability') return;
+    let wrong = 0;
+    for (let row = 0; row < rows; row++) {
+      const own = values.subarray(row * columns, (row + 1) * columns);
+      const sum = own.reduce((total, value) => total + value, 0);
+      const isOutside = own.some((value) => value < -TOLERANCE || value > 1 + TOLERANCE);
+      if (isOutside || (kind === 'probabilities' && Math.abs(sum - 1) > TOLERANCE)) wrong += 1;
+    }
+    if (wrong === 0) return;
+    const what =
+      kind === 'probability'
+        ? 'no numbers between 0 and 1, so they cannot be probabilities. If they are margins'
+        : 'no numbers between 0 and 1 that sum to 1, so they cannot be probabilities. If they are logits';
+    throw new UnlearnError(
+      'not-a-classifier',
+      `The model's output is, in ${wrong} of ${rows} rows, ${what}, say "kind: ${kind === 'probability' ? 'margin' : 'logits'}" in the schema.`,
+    );
+  }
+
+  /** Goes over to the model for any number of rows if it gives the same. */
+  async #tryCandidate(candidate: Session, rows: Rows): Promise<void> {
+    this.#candidate = undefined;
+    const count = Math.min(rows.count, Math.max(COMPARED, 2 * (this.#fixedBatch ?? 1)));
+    const some = takeRows(
+      rows,
+      Uint32Array.from({ length: count }, (_, i) => i),
+    );
+    const strict = await this.#scoresBy(this.#session, this.#fixedBatch, some);
+    const loose = await unlessRefused(() => this.#scoresBy(candidate, undefined, some));
+    const isSame = loose?.values.every((value, i) => {
+      const other = strict.values[i] ?? 0;
+      return Object.is(value, other) || Math.abs(value - other) <= ROUNDING * (1 + Math.abs(other));
+    });
+    if (isSame === true) {
+      await this.#session.close();
+      this.#session = candidate;
+      this.#fixedBatch = undefined;
+    } else {
+      await candidate.close();
+    }
+  }
+
+  async #scoresBy(session: Session, fixed: number | undefined, rows: Rows): Promise<Scores> {
     const columns = this.kind === 'logits' || this.kind === 'probabilities' ? this.#classes : 1;
     const values = new Float32Array(rows.count * columns);
-    const size = this.#fixedBatch ?? BATCH;
+    const size = fixed ?? BATCH;
     for (let from = 0; from < rows.count; from += size) {
       const count = Math.min(size, rows.count - from);
       // A model with a fixed batch gets the last rows filled up with the first of them.
-      const wanted = this.#fixedBatch ?? count;
+      const wanted = fixed ?? count;
       const all = from === 0 && wanted === rows.count;
       const part = all
         ? rows
@@ -146,8 +255,14 @@ export class Scorer {
             rows,
             Uint32Array.from({ length: wanted }, (_, i) => from + (i < count ? i : 0)),
           );
-      const output = (await this.#session.run(part.inputs))[this.#scores];
+      const output = (await session.run(asTaken(part.inputs, session)))[this.#scores];
       if (output === undefined || output.data.length === 0) throw this.#wrongOutput([]);
+      if (output.elementType === 'string') {
+        throw new UnlearnError(
+          'not-a-classifier',
+          'The output gives the names of classes, as text. Name the output with the probabilities or logits in the schema.',
+        );
+      }
       const numbers = output.elementType === 'float32' ? toFloat32(output) : toNumbers(output);
       if (numbers.length !== wanted * columns) throw this.#wrongOutput(output.dims);
       values.set(numbers.subarray(0, count * columns), from * columns);
@@ -167,8 +282,30 @@ export class Scorer {
   }
 
   async close(): Promise<void> {
-    await this.#session.close();
+    await Promise.all([this.#session.close(), this.#candidate?.close()]);
   }
+}
+
+/** What an engine call gives; undefined where the runtime refuses the graph. */
+async function unlessRefused<T>(call: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await call();
+  } catch (error) {
+    if (error instanceof EngineError || error instanceof UnlearnError) return undefined;
+    throw error;
+  }
+}
+
+/** Float32 rows in the type that the model takes, where it takes other floating-point numbers. */
+function asTaken(inputs: Rows['inputs'], session: Session): Rows['inputs'] {
+  const wanted = new Map(session.inputs.map(({ name, elementType }) => [name, elementType]));
+  return Object.fromEntries(
+    Object.entries(inputs).map(([name, value]) => {
+      const type = wanted.get(name);
+      const isOther = value.elementType === 'float32' && (type === 'float64' || type === 'float16');
+      return [name, isOther ? tensor(type, value.dims, toNumbers(value)) : value];
+    }),
+  );
 }
 
 /** The class that the scores of a row choose. */

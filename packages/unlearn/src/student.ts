@@ -7,7 +7,7 @@ import type { Objective } from './objective.ts';
 import type { TeacherName } from './request.ts';
 import { type Batch, type Sampler, stackRows, type Variants } from './sampler.ts';
 import { probabilities, type Scorer } from './scorer.ts';
-import { bytesOf, type Rows } from './subject.ts';
+import { bytesOf, type Rows, takeRows } from './subject.ts';
 
 /** Rows per step. */
 const BATCH = 128;
@@ -81,10 +81,39 @@ export class Curriculum {
       return { batch, variants, marginal };
     });
     const targets = await this.#targets(drawn);
-    const feeds = drawn.map(({ batch, variants }, i) =>
-      this.#feed(batch, variants, targets[i] ?? new Float32Array()),
-    );
+    const feeds = drawn.map(({ batch, variants }, i) => {
+      const target = targets[i] ?? new Float32Array();
+      const usable = this.#answered(target);
+      if (usable === undefined) return this.#feed(batch.rows, variants, target);
+      const others = variants && { ...variants, rows: variants.rows.map((rows) => takeRows(rows, usable)) };
+      return this.#feed(
+        takeRows(batch.rows, usable),
+        others && { ...others, distances: takeEach(others.distances, usable, 1) },
+        takeEach(target, usable, this.#teaching.classes),
+      );
+    });
     return { from, feeds };
+  }
+
+  /**
+   * For each row of a batch one that the teacher has an answer to: itself, or else the next one. A row made from others
+   * may lie where the model has none, such as below 0 under a logarithm. Undefined if every row has one.
+   */
+  #answered(target: Float32Array): Uint32Array | undefined {
+    const { classes } = this.#teaching;
+    const isAnswered = Array.from({ length: this.#batch }, (_, row) =>
+      target.subarray(row * classes, (row + 1) * classes).every((value) => Number.isFinite(value)),
+    );
+    if (isAnswered.every(Boolean)) return undefined;
+    const rows = isAnswered.flatMap((answered, row) => (answered ? [row] : []));
+    const [first] = rows;
+    if (first === undefined) {
+      throw new UnlearnError(
+        'diverged',
+        "The old model's answers on the requester's rows are no finite numbers, so nothing can be learned from them.",
+      );
+    }
+    return Uint32Array.from(isAnswered, (_, row) => rows.find((other) => other >= row) ?? first);
   }
 
   /** Target probabilities of each batch: one run of the teacher for all of them. */
@@ -115,9 +144,9 @@ export class Curriculum {
     });
   }
 
-  #feed(batch: Batch, variants: Variants | undefined, target: Float32Array): Record<string, Tensor> {
+  #feed(rows: Rows, variants: Variants | undefined, target: Float32Array): Record<string, Tensor> {
     const { classes } = this.#teaching;
-    const stacked = stackRows([batch.rows, ...(variants?.rows ?? [])]);
+    const stacked = stackRows([rows, ...(variants?.rows ?? [])]);
     const feed: Record<string, Tensor> = {
       ...stacked.inputs,
       [this.#objective.target]: fromFloat32([this.#batch, classes], target),
@@ -127,6 +156,15 @@ export class Curriculum {
     }
     return feed;
   }
+}
+
+/** The given rows of `values`, which hold `width` numbers a row, once or several times all rows one below the other. */
+function takeEach(values: Float32Array, rows: Uint32Array, width: number): Float32Array {
+  const size = rows.length * width;
+  return values.map((_, i) => {
+    const [part, within] = [Math.floor(i / size), i % size];
+    return values[part * size + (rows[Math.floor(within / width)] ?? 0) * width + (within % width)] ?? 0;
+  });
 }
 
 /** A training session of a student. */
@@ -199,7 +237,7 @@ export class Student {
       if (!Number.isFinite(value.agreement) || !Number.isFinite(value.sensitivity)) {
         throw new UnlearnError(
           'diverged',
-          'The numbers stopped being finite while unlearning; the input may hold extreme values.',
+          'The numbers stopped being finite while unlearning; the rows may hold extreme values, or the model may take a logarithm or a root of what becomes negative when the feature is changed.',
         );
       }
       return value;

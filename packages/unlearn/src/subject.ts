@@ -1,6 +1,6 @@
 /** What is measured and unlearned: a classifier, the rows it is fed, and the features in them. */
 import { takeRows as takeTensorRows } from '@assay/engine';
-import type { Model, Tensor } from '@assay/graph';
+import { type Model, type Tensor, tensor, toNumbers } from '@assay/graph';
 import type { RandomStream } from '@assay/random';
 import { UnlearnError } from './errors.ts';
 
@@ -54,6 +54,22 @@ export function rowBytes(value: Tensor): number {
   return rows === 0 ? 0 : bytesOf(value).byteLength / rows;
 }
 
+/** Numbers in one row of an input: 1 for a vector [N], k for a matrix [N, k]. */
+export function widthOf(value: Tensor): number {
+  return value.dims.length < 2 ? 1 : (value.dims.at(-1) ?? 1);
+}
+
+/** The rows with float64 and float16 inputs as float32, in which features are perturbed; the same rows if there are none. */
+export function asFloat32(rows: Rows): Rows {
+  const isOther = ({ elementType }: Tensor) => elementType === 'float64' || elementType === 'float16';
+  if (!Object.values(rows.inputs).some(isOther)) return rows;
+  const inputs = Object.entries(rows.inputs).map(([name, value]) => [
+    name,
+    isOther(value) ? tensor('float32', value.dims, toNumbers(value)) : value,
+  ]);
+  return { ...rows, inputs: Object.fromEntries(inputs) };
+}
+
 /** The bytes of a tensor of numbers. */
 export function bytesOf(value: Tensor): Uint8Array {
   if (!(value.data instanceof Uint8Array)) throw new TypeError('rows hold numbers, not strings');
@@ -86,7 +102,7 @@ function byteRanges(rows: Rows, feature: Feature): readonly ByteRange[] {
   return feature.slots.map(({ input, start, length }) => {
     const value = rows.inputs[input];
     if (value === undefined) throw new TypeError(`the rows have no input "${input}"`);
-    const width = value.dims.length === 1 ? 1 : (value.dims.at(-1) ?? 1);
+    const width = widthOf(value);
     const element = rowBytes(value) / width;
     return { input, from: start * element, to: (start + length) * element };
   });
@@ -230,7 +246,8 @@ export function perturb(
   const copies = new FloatRows(rows);
   const norms = new Float32Array(rows.count);
   const places = feature.slots.map(({ input, start, length }) => {
-    const width = rows.inputs[input]?.dims.at(-1) ?? 1;
+    const value = rows.inputs[input];
+    const width = value === undefined ? 1 : widthOf(value);
     return { values: copies.values(input), width, start, length };
   });
   const total = places.reduce((sum, { length }) => sum + length, 0);
@@ -271,7 +288,7 @@ export function featureDistances(a: Rows, b: Rows, feature: Feature): Float32Arr
     const left = a.inputs[input];
     const right = b.inputs[input];
     if (left === undefined || right === undefined) continue;
-    const width = left.dims.length === 1 ? 1 : (left.dims.at(-1) ?? 1);
+    const width = widthOf(left);
     if (left.elementType === 'float32') {
       const [p, q] = [floats(left), floats(right)];
       for (let row = 0; row < a.count; row++) {
@@ -283,10 +300,10 @@ export function featureDistances(a: Rows, b: Rows, feature: Feature): Float32Arr
     } else {
       const [p, q] = [bytesOf(left), bytesOf(right)];
       const size = rowBytes(left);
+      const element = size / width;
       for (let row = 0; row < a.count; row++) {
-        const differs = p
-          .subarray(row * size, (row + 1) * size)
-          .some((byte, i) => byte !== q[row * size + i]);
+        const from = row * size + start * element;
+        const differs = p.subarray(from, from + length * element).some((byte, i) => byte !== q[from + i]);
         if (differs) squares[row] = (squares[row] ?? 0) + 2;
       }
     }

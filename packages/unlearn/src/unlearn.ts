@@ -1,18 +1,35 @@
 /** The way of a request: measure, choose a method, forget, measure again. */
-import { encodeModel } from '@assay/graph';
+import {
+  encodeModel,
+  freeInputs,
+  type Model,
+  outerReferences,
+  printable,
+  trainableInitializers,
+} from '@assay/graph';
 import { RandomStream } from '@assay/random';
 import { UnlearnError } from './errors.ts';
 import { accuracyOf } from './measure/accuracy.ts';
 import { measureFlip } from './measure/flip.ts';
 import { measureSensitivity, type Sensitivity } from './measure/sensitivity.ts';
-import { exact, reasonAgainstCut } from './methods/exact.ts';
+import { standInsFor } from './measure/stand-ins.ts';
+import { certify, exact, reasonAgainstCut } from './methods/exact.ts';
 import { ferrari } from './methods/ferrari.ts';
 import { ferrariPaper } from './methods/ferrari-paper.ts';
 import type { Method } from './methods/method.ts';
+import { objectiveOf } from './objective.ts';
 import type { Measurement, MethodName, UnlearnRequest, UnlearnResult } from './request.ts';
 import { RunStore } from './run-store.ts';
-import { predictions, Scorer } from './scorer.ts';
-import { bytesOf, type Classifier, type Feature, featureKeys, type Rows, takeRows } from './subject.ts';
+import { predictions, Scorer, scoreValue } from './scorer.ts';
+import {
+  asFloat32,
+  bytesOf,
+  type Classifier,
+  type Feature,
+  featureKeys,
+  type Rows,
+  takeRows,
+} from './subject.ts';
 
 const METHODS: Readonly<Record<MethodName, Method>> = { exact, ferrari, 'ferrari-paper': ferrariPaper };
 
@@ -31,11 +48,13 @@ const FEWEST_ROWS = 10;
  *   op without a gradient rule; the signal's reason if it is aborted (a later call with the same request and
  *   checkpoint store goes on from there)
  */
-export async function unlearn(request: UnlearnRequest): Promise<UnlearnResult> {
+export async function unlearn(given: UnlearnRequest): Promise<UnlearnResult> {
   const started = performance.now();
+  const request = { ...given, requester: asFloat32(given.requester), test: asFloat32(given.test) };
   const { classifier, feature, features, requester, seed, signal, session = {} } = request;
   const { onProgress = () => {} } = request;
   checkRows(request);
+  checkTrainable(classifier);
   const { method, because } = chooseMethod(request);
   const settings = {
     teacher: request.teacher ?? 'conditional',
@@ -50,6 +69,7 @@ export async function unlearn(request: UnlearnRequest): Promise<UnlearnResult> {
   const before = await measureAll(classifier, request, (done, detail) =>
     onProgress({ phase: 'measuring-before', done, detail }),
   );
+  checkBefore(request, method, before);
   const { used, heldOut } = divide(requester, seed);
   const key = request.checkpoints === undefined ? '' : await fingerprint(request, method, settings);
   const store = request.checkpoints === undefined ? undefined : new RunStore(request.checkpoints, key);
@@ -99,7 +119,12 @@ export async function unlearn(request: UnlearnRequest): Promise<UnlearnResult> {
     curve: output.curve,
     steps: output.steps,
     rows: { used: used.count, heldOut: heldOut.count },
-    notes: [...notesOn(output.floorMet, heldOut.count, settings.maxAccuracyDrop, targetMet), ...output.notes],
+    notes: [
+      ...notesOnOutputs(classifier, feature, output.model, output.certificate !== undefined),
+      ...notesOn(output.floorMet, heldOut.count, settings.maxAccuracyDrop, targetMet),
+      ...notesOnStandIns(request),
+      ...output.notes,
+    ],
     seconds: (performance.now() - started) / 1000,
     provider: output.provider,
   };
@@ -127,11 +152,96 @@ function notesOn(
   return notes;
 }
 
+/** A feature that says the same as the one forgotten keeps it alive. */
+function notesOnStandIns({ feature, features, requester }: UnlearnRequest): readonly string[] {
+  const names = standInsFor(feature, features, requester);
+  if (names.length === 0) return [];
+  const shown = names.slice(0, 5).map((name) => `"${printable(name)}"`);
+  const listed =
+    shown.join(', ') + (names.length > shown.length ? ` and ${names.length - shown.length} more` : '');
+  const [says, it] = names.length === 1 ? ['says', 'it'] : ['say', 'them'];
+  return [
+    `${listed} ${says} the same as "${feature.name}" in the requester's rows, and the model can still read there what it read in "${feature.name}"; make it forget ${it} as well.`,
+  ];
+}
+
+/**
+ * Other outputs share weights with the one that is looked at: that they were not looked at has to be said. Those made
+ * of its scores alone, such as the class with the largest one, follow it.
+ */
+function notesOnOutputs(
+  classifier: Classifier,
+  feature: Feature,
+  after: Model,
+  isProved: boolean,
+): readonly string[] {
+  const { graph } = classifier.model;
+  const scores = new Set([classifier.output.name, scoreValue(classifier).name]);
+  const producers = new Map(graph.nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
+  const inputs = new Set(freeInputs(graph).map(({ name }) => name));
+  const bypasses = (output: string): boolean => {
+    const pending = [output];
+    const seen = new Set<string>();
+    for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
+      if (seen.has(name) || scores.has(name)) continue;
+      seen.add(name);
+      if (inputs.has(name)) return true;
+      const node = producers.get(name);
+      if (node !== undefined) pending.push(...node.inputs, ...outerReferences(node));
+    }
+    return false;
+  };
+  const others = graph.outputs.map(({ name }) => name).filter(bypasses);
+  if (others.length === 0) return [];
+  const listed = others.map((name) => `"${printable(name)}"`).join(', ');
+  const also = others.length === 1 ? `another output, ${listed}` : `other outputs, ${listed}`;
+  const still = others.filter((name) => certify(after, name, feature, 'folded') === undefined);
+  const dependence =
+    isProved && still.length === 0
+      ? `it depends on "${feature.name}" no more either`
+      : `it may still depend on "${feature.name}"`;
+  return [
+    `The model has ${also}, that shares weights with "${classifier.output.name}" and was neither measured nor kept as it was; ${dependence}.`,
+  ];
+}
+
+/** Refuses a model that no method can train, before anything is measured. */
+function checkTrainable(classifier: Classifier): void {
+  objectiveOf(classifier, 0);
+  if (trainableInitializers(classifier.model).length > 0) return;
+  const node =
+    classifier.model.graph.nodes.find(({ domain }) => domain !== '') ?? classifier.model.graph.nodes[0];
+  const where =
+    node === undefined
+      ? ''
+      : ` It is made of ${node.name === '' ? 'a node' : `node "${printable(node.name)}"`} (${printable(node.op)}${node.domain === '' ? '' : ` of ${printable(node.domain)}`}), which has no gradient.`;
+  throw new UnlearnError(
+    'not-applicable',
+    `The model has no weights that could be trained, so it cannot unlearn.${where} Its sensitivity can be measured.`,
+  );
+}
+
+/** Refuses what the first measurement shows to be impossible. */
+function checkBefore({ feature }: UnlearnRequest, method: MethodName, before: AllMeasurements): void {
+  if (before.fixedBatch !== undefined) {
+    throw new UnlearnError(
+      'not-applicable',
+      `The model works on ${before.fixedBatch} rows at a time and on no other number, so it cannot be trained here. Export it with a dynamic first axis.`,
+    );
+  }
+  if (method !== 'exact' && !Number.isFinite(before.own.sensitivity.value)) {
+    throw new UnlearnError(
+      'not-applicable',
+      `The model's scores are no finite numbers where "${feature.name}" is changed a little (as where a logarithm is taken of what becomes negative), so its sensitivity can be neither measured nor minimised. The method exact does without, where the feature is a fixed set of inputs.`,
+    );
+  }
+}
+
 function checkRows({ feature, requester, test }: UnlearnRequest): void {
   if (requester.count < FEWEST_ROWS) {
     throw new UnlearnError(
       'too-few-rows',
-      `The requester has ${requester.count} rows; at least ${FEWEST_ROWS} are needed to unlearn.`,
+      `The requester has ${requester.count} ${requester.count === 1 ? 'row' : 'rows'}; at least ${FEWEST_ROWS} are needed to unlearn.`,
     );
   }
   if (test.count < 2 || test.labels === undefined || !test.labels.some((label) => label >= 0)) {
@@ -178,6 +288,8 @@ function divide(requester: Rows, seed: number): { used: Rows; heldOut: Rows } {
 }
 
 interface AllMeasurements {
+  /** Rows per run that the model insists on. */
+  readonly fixedBatch: number | undefined;
   readonly own: Measurement;
   readonly sensitivities: ReadonlyMap<string, Sensitivity>;
 }
@@ -202,7 +314,7 @@ async function measureAll(
     report(1, 'flip effect');
     const sensitivity = sensitivities.get(feature.name);
     if (sensitivity === undefined) throw new TypeError(`no sensitivity of "${feature.name}"`);
-    return { own: { accuracy, sensitivity, flip }, sensitivities };
+    return { own: { accuracy, sensitivity, flip }, sensitivities, fixedBatch: scorer.fixedBatch };
   } finally {
     await scorer.close();
   }
@@ -210,11 +322,17 @@ async function measureAll(
 
 /** A name for exactly this request: model, rows, feature and settings. */
 async function fingerprint(request: UnlearnRequest, method: MethodName, settings: object): Promise<string> {
-  const { classifier, feature, requester, seed } = request;
+  const { classifier, feature, features, requester, seed } = request;
   const text = new TextEncoder().encode(
-    JSON.stringify({ method, settings, feature, seed, output: classifier.output }),
+    JSON.stringify({ method, settings, feature, features, seed, output: classifier.output }),
   );
-  const parts = [text, encodeModel(classifier.model), ...Object.values(requester.inputs).map(bytesOf)];
+  const labels = new TextEncoder().encode((requester.labels ?? []).join());
+  const parts = [
+    text,
+    encodeModel(classifier.model),
+    labels,
+    ...Object.values(requester.inputs).map(bytesOf),
+  ];
   const digests = await Promise.all(
     parts.map(async (part) => new Uint8Array(await crypto.subtle.digest('SHA-256', part.slice()))),
   );

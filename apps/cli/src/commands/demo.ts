@@ -20,7 +20,7 @@ import { trainModel } from './train.ts';
 
 interface Options {
   readonly out: string;
-  readonly download?: boolean;
+  readonly download: boolean;
 }
 
 const FEATURE = 'marital-status';
@@ -33,20 +33,20 @@ export function addDemo(program: Command, action: Action): void {
     .command('demo')
     .summary('the whole story in a minute')
     .description(
-      'Trains a model on the Adult census, makes it forget marital status in both ways, side by side, and writes a report. Where the census is not on this machine, people are made up by known equations instead.',
+      'Trains a model on the Adult census, makes it forget marital status in both ways, side by side, and writes a report. Where the census is neither on this machine nor to be had from its origin, people are made up by known equations instead.',
     )
     .addOption(
       new Option('-o, --out <folder>', 'folder to write to; files of an earlier demo are replaced').default(
         'assay-demo',
       ),
     )
-    .option('--download', 'fetch the Adult census where it is not on this machine')
+    .option('--no-download', 'do not look for the Adult census beyond this machine')
     .addHelpText(
       'after',
       `
 Examples:
   $ assay demo
-  $ assay demo --download -o somewhere
+  $ assay demo --data-dir data -o somewhere
 `,
     )
     .action(async (options: Options) => {
@@ -61,7 +61,7 @@ async function demo(context: Context, options: Options) {
   const shown = (name: string): string => join(options.out, name);
   const planned = (name: string) => planFile(io, shown(name), { force: true });
 
-  const data = await chooseData(context, options.download === true);
+  const data = await chooseData(context, options.download);
   const synthetic = data.name === SYNTHETIC_CENSUS;
   if (data.note !== undefined) await context.show(`${style.warning(data.note)}\n`);
 
@@ -99,17 +99,18 @@ async function demo(context: Context, options: Options) {
 
   context.progress.update('Writing the report');
   const reportFile = await planned(REPORT_FILE);
-  const { renderReport } = await import('../report/index.ts');
-  const page = await renderReport(
-    reportInput(context, subject, samples, runs, {
-      title: `Forgetting ${FEATURE}, in two ways`,
-      commandLine: `assay demo --seed ${context.settings.seed} -o ${options.out}`,
-    }),
-  );
-  await writeWhole(io, reportFile, new TextEncoder().encode(page));
+  const chartFile = await planned('sensitivity.svg');
+  const { demoChart, renderReport } = await import('../report/index.ts');
+  const input = reportInput(context, subject, samples, runs, {
+    title: `Forgetting ${FEATURE}, in two ways`,
+    commandLine: `assay demo --seed ${context.settings.seed} -o ${options.out}`,
+  });
+  const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
+  await writeWhole(io, reportFile, encode(await renderReport(input)));
+  await writeWhole(io, chartFile, encode(await demoChart(input)));
 
   // From source there is no `assay` on the path.
-  const assay = import.meta.url.endsWith('.ts') ? 'npm run -s assay --' : 'assay';
+  const assay = import.meta.url.endsWith('.ts') ? 'npx assay' : 'assay';
   const seconds = (performance.now() - begun) / 1000;
   const columns = runs.map(({ result }) => ({ title: `After ${result.method}`, result }));
   const met = runs.every(({ result }) => result.targetMet && result.floorMet !== false);
@@ -163,19 +164,22 @@ interface ChosenData {
   readonly note: string | undefined;
 }
 
-/** The real census where it is on this machine (or may be fetched), made-up people otherwise; a demo does not wait for a network. */
+/** How long the origin of the census may take to answer, in milliseconds: a demo does not wait for a network. */
+const PATIENCE = 8_000;
+
+/** The real census where it can be had, made-up people otherwise. */
 async function chooseData(context: Context, download: boolean): Promise<ChosenData> {
   try {
-    using table = await openTable('adult', { ...context.reading(), download });
+    using table = await openTable('adult', { ...context.reading(), download, timeout: PATIENCE });
     // The census' sampling weight is no trait of a person.
     return { name: table.name, title: 'the Adult census', drop: ['fnlwgt'], note: undefined };
   } catch (error) {
-    if (download || !(error instanceof DataError) || error.code !== 'download') throw error;
+    if (!(error instanceof DataError) || error.code !== 'download') throw error;
     return {
       name: SYNTHETIC_CENSUS,
       title: 'a made-up census',
       drop: [],
-      note: 'The Adult census is not on this machine, so the people here are made up by known equations (a synthetic census). To use the real one: assay demo --download, or --data-dir with the folder that has it.',
+      note: `The Adult census is not on this machine${download ? ' and could not be fetched' : ''}, so the people here are made up by known equations (a synthetic census). For the real one, fetch adult.data and adult.test from the UCI repository, put them into a folder "tabular", and give the folder above it: assay demo --data-dir FOLDER.`,
     };
   }
 }

@@ -12,6 +12,7 @@ import { RandomStream } from '@assay/random';
 import type { Scorer, Scores } from '../scorer.ts';
 import { type Estimate, RunningMean } from '../statistics.ts';
 import {
+  asFloat32,
   drawReplacements,
   type Feature,
   featureDistances,
@@ -49,10 +50,11 @@ const FIRST_LOOK = 512;
  */
 export async function measureSensitivity(
   scorer: Scorer,
-  rows: Rows,
+  given: Rows,
   features: readonly Feature[],
   options: SensitivityOptions,
 ): Promise<ReadonlyMap<string, Sensitivity>> {
+  const rows = asFloat32(given);
   const { seed, relativeWidth = 0.05, absoluteWidth = 0.0005, draws = 8, signal, onFeature } = options;
   const order = new RandomStream(seed, 'sensitivity/rows').permutation(rows.count);
   const looks = looksAt(order);

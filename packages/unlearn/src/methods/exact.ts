@@ -2,7 +2,8 @@
  * `exact`: cut the feature's inputs out of the graph, then learn from the old model what can be said without them.
  *
  * 1. The feature's columns are replaced by their mean over the requester's rows, inside the graph: no path leads from
- *    what a caller feeds there to the output any more.
+ *    what a caller feeds there to the output any more. Where they are indices of a table of their own, its rows become
+ *    their mean; of a table that other columns share, the index becomes the most frequent one.
  * 2. The cut model learns the old model's answers, KL(f₀(x) ‖ f(x)), on the requester's rows and rows made from them.
  * 3. Where the graph allows, the cut is folded into the weights, so that the architecture stays as it was.
  * 4. Reachability on the finished graph proves that nothing is left; that proof is the certificate.
@@ -13,6 +14,7 @@ import {
   influenceOf,
   type Model,
   replaceColumns,
+  type Tensor,
   trainableInitializers,
   upgradeModel,
 } from '@assay/graph';
@@ -23,7 +25,7 @@ import type { Certificate, CurvePoint } from '../request.ts';
 import { Sampler } from '../sampler.ts';
 import { Scorer } from '../scorer.ts';
 import { Curriculum, Student, withWeights } from '../student.ts';
-import { bytesOf, type Classifier, type Feature, floats, type Rows } from '../subject.ts';
+import { bytesOf, type Classifier, type Feature, floats, type Rows, widthOf } from '../subject.ts';
 import type { Method, MethodInput, MethodOutput } from './method.ts';
 import { LOOK_EVERY, rateAt } from './schedule.ts';
 
@@ -34,28 +36,27 @@ const WHERE_OPSET = 9;
 
 /** Where the columns of a feature are cut, and with what. */
 interface Cut {
-  /** Per float input, column → mean. */
+  /** Per input, column → what takes its place: the mean, or the most frequent index. */
   readonly columns: ReadonlyMap<string, ReadonlyMap<number, number>>;
-  /** Per index input, index → share of rows. */
-  readonly indices: ReadonlyMap<string, ReadonlyMap<number, number>>;
+  /** Indices of a table of their own, with the share of rows of each. */
+  readonly indices: readonly {
+    readonly input: string;
+    readonly column: number;
+    readonly shares: ReadonlyMap<number, number>;
+  }[];
 }
+
+/** Element types that a Where in the graph can replace. */
+const REPLACEABLE: ReadonlySet<string> = new Set(['float32', 'int64', 'int32']);
 
 /** Why a feature cannot be cut, in words; undefined if it can. */
 export function reasonAgainstCut(model: Model, feature: Feature, rows: Rows): string | undefined {
   for (const { input } of feature.slots) {
     const type = model.graph.inputs.find(({ name }) => name === input)?.type;
     if (type?.shape === undefined) return `the shape of input "${input}" is not known`;
-    if (type.elementType === 'int64' || type.elementType === 'int32') {
-      if (foldIndex(model, input, () => 1) === undefined) {
-        return `input "${input}" is used for more than rows of a table of its own`;
-      }
-    } else if (
-      type.elementType !== 'float32' ||
-      type.shape.length !== 2 ||
-      typeof type.shape[1] !== 'number'
-    ) {
-      return `input "${input}" is no float32 matrix of known width`;
-    }
+    const isMatrix = type.shape.length === 2 && typeof type.shape[1] === 'number';
+    if (!REPLACEABLE.has(type.elementType) || !(isMatrix || type.shape.length === 1))
+      return `input "${input}" is no matrix of known width of float32 numbers or of indices`;
   }
   return rows.count === 0 ? 'there are no rows' : undefined;
 }
@@ -69,7 +70,7 @@ export const exact: Method = async (input) => {
       `Feature "${feature.name}" cannot be cut out of the graph: ${reason}. Use the method ferrari.`,
     );
   }
-  const cut = cutOf(feature, rows);
+  const cut = cutOf(classifier.model, feature, rows);
   const { model: masked, tables } = mask(classifier.model, cut);
   const student: Classifier = { ...classifier, model: masked };
   const parameters = trainableInitializers(classifier.model).filter((name) => !tables.includes(name));
@@ -84,7 +85,13 @@ export const exact: Method = async (input) => {
       useLabels: input.useLabels,
       classes: classifier.classes,
     };
-    const curriculum = new Curriculum(new Sampler(rows, features, feature), objective, teaching, rows, seed);
+    const curriculum = new Curriculum(
+      new Sampler(rows, features, feature, seed),
+      objective,
+      teaching,
+      rows,
+      seed,
+    );
     const held = await HeldOut.open(teacher, heldOut, rows, feature, classifier.classes, seed);
     const { curve, last } = await distil(input, curriculum, trained, watcher, held);
     const weights = await trained.weights();
@@ -132,37 +139,50 @@ function outcome(
   };
 }
 
-function cutOf(feature: Feature, rows: Rows): Cut {
+function cutOf(model: Model, feature: Feature, rows: Rows): Cut {
   const columns = new Map<string, Map<number, number>>();
-  const indices = new Map<string, Map<number, number>>();
+  const indices: { input: string; column: number; shares: ReadonlyMap<number, number> }[] = [];
   for (const { input, start, length } of feature.slots) {
     const value = rows.inputs[input];
     if (value === undefined) throw new TypeError(`the rows have no input "${input}"`);
-    if (value.elementType === 'float32') {
-      const numbers = floats(value);
-      const width = value.dims[1] ?? 1;
-      const means = columns.get(input) ?? new Map<number, number>();
-      for (let k = start; k < start + length; k++) {
-        let sum = 0;
-        for (let row = 0; row < rows.count; row++) sum += numbers[row * width + k] ?? 0;
-        means.set(k, sum / rows.count);
+    const constants = columns.get(input) ?? new Map<number, number>();
+    for (let column = start; column < start + length; column++) {
+      if (value.elementType === 'float32') {
+        constants.set(column, meanOf(floats(value), column, widthOf(value), rows.count));
+        continue;
       }
-      columns.set(input, means);
-    } else {
-      indices.set(input, sharesOf(bytesOf(value), value.elementType === 'int64' ? 8 : 4, rows.count));
+      const shares = sharesOf(value, column, rows.count);
+      if (foldIndex(model, input, () => 1, column) !== undefined) indices.push({ input, column, shares });
+      else constants.set(column, mostFrequent(shares));
     }
+    if (constants.size > 0) columns.set(input, constants);
   }
   return { columns, indices };
 }
 
-function sharesOf(bytes: Uint8Array, size: number, count: number): Map<number, number> {
+function meanOf(values: Float32Array, column: number, width: number, count: number): number {
+  let sum = 0;
+  for (let row = 0; row < count; row++) sum += values[row * width + column] ?? 0;
+  return sum / count;
+}
+
+function sharesOf(value: Tensor, column: number, count: number): Map<number, number> {
+  const bytes = bytesOf(value);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const width = widthOf(value);
   const shares = new Map<number, number>();
   for (let row = 0; row < count; row++) {
-    const index = size === 8 ? Number(view.getBigInt64(row * 8, true)) : view.getInt32(row * 4, true);
+    const at = row * width + column;
+    const index =
+      value.elementType === 'int64' ? Number(view.getBigInt64(at * 8, true)) : view.getInt32(at * 4, true);
     shares.set(index, (shares.get(index) ?? 0) + 1 / count);
   }
   return shares;
+}
+
+function mostFrequent(shares: ReadonlyMap<number, number>): number {
+  const [first = [0, 0], ...others] = shares;
+  return others.reduce((best, each) => (each[1] > best[1] ? each : best), first)[0];
 }
 
 /** The model that training goes on with: the cut as a node of its own. */
@@ -170,13 +190,13 @@ function mask(original: Model, cut: Cut): { model: Model; tables: readonly strin
   let model =
     cut.columns.size > 0 && (original.opsets.get('') ?? 0) < WHERE_OPSET ? upgradeModel(original) : original;
   const tables: string[] = [];
-  for (const [input, values] of cut.columns) model = replaceColumns(model, { input, values });
-  for (const [input, shares] of cut.indices) {
-    const folded = foldIndex(model, input, (index) => shares.get(index) ?? 0);
+  for (const { input, column, shares } of cut.indices) {
+    const folded = foldIndex(model, input, (index) => shares.get(index) ?? 0, column);
     if (folded === undefined) throw new UnlearnError('not-applicable', `Input "${input}" cannot be cut.`);
     model = folded.model;
     tables.push(...folded.tables);
   }
+  for (const [input, values] of cut.columns) model = replaceColumns(model, { input, values });
   return { model, tables };
 }
 

@@ -71,7 +71,13 @@ export const ferrari: Method = async (input) => {
       useLabels: input.useLabels,
       classes: classifier.classes,
     };
-    const curriculum = new Curriculum(new Sampler(rows, features, feature), objective, teaching, rows, seed);
+    const curriculum = new Curriculum(
+      new Sampler(rows, features, feature, seed),
+      objective,
+      teaching,
+      rows,
+      seed,
+    );
     const run = new Run(input, curriculum, student, watcher, held, scale);
     return await run.toEnd();
   } finally {

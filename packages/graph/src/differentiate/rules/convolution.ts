@@ -131,7 +131,7 @@ function keepFirst(at: RuleContext, value: string, sizes: string, kernel: readon
 
 /** With more taps than this, the copies of x cost more than a product of matrices saves. */
 const MOST_TAPS = 12;
-/** Groups with fewer channels than this make matrices too thin for a product to pay. */
+/** Fewer channels than this, in a group or in all, make matrices too thin for a product of their own to pay. */
 const FEWEST_CHANNELS = 8;
 
 /** w̄ in one of two forms, by the shape of the kernel. */
@@ -153,11 +153,12 @@ function tapCount({ kernel }: Sliding): number {
 }
 
 /**
- * w̄ as one product of matrices. With X_t[c, (n, p)] = x[n, c, s·p + d·t − b], the part of x that tap t sees,
+ * w̄ as products of matrices. With X_t[c, (n, p)] = x[n, c, s·p + d·t − b], the part of x that tap t sees,
  *
  *     w̄[m, (t, c)] = Σ_(n, p) ȳ[m, (n, p)] · X_t[c, (n, p)]
  *
- * The X_t are strided slices of the padded x, one above the other; groups are a batch of such products.
+ * The X_t are strided slices of the padded x. Each is multiplied by itself, so that it need not be copied once more; only
+ * thin ones are put one above the other for a single product, and groups are a batch of such products.
  */
 function weightsByProduct(at: RuleContext, sliding: Sliding, weights: Weights, x: Side, y: Side): string {
   const { build } = at;
@@ -167,6 +168,13 @@ function weightsByProduct(at: RuleContext, sliding: Sliding, weights: Weights, x
   const seen = slicesPerTap(at, sliding, x, y);
   const cotangent = exchangeBatch(at, y.value, sliding);
   const product = () => {
+    if (group === 1 && perGroup >= FEWEST_CHANNELS) {
+      const rows = build.op('Reshape', [cotangent, build.ints([out, -1])]);
+      const products = seen.map((slice) =>
+        build.op('Gemm', [rows, build.op('Reshape', [slice, build.ints([perGroup, -1])])], { transB: 1 }),
+      );
+      return stack(at, products, 1);
+    }
     if (group === 1) {
       const columns = build.op('Reshape', [stack(at, seen, 0), build.ints([taps * perGroup, -1])]);
       return build.op('Gemm', [build.op('Reshape', [cotangent, build.ints([out, -1])]), columns], {
