@@ -304,6 +304,7 @@ async function paperLoop({ classifier, feature, features, all }: Task, wanted: n
     classifier,
     feature,
     features,
+    forgotten: [],
     rows,
     heldOut: firstRows(all, 200),
     teacher: 'conditional',

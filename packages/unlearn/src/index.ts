@@ -3,7 +3,7 @@ export * from './errors.ts';
 export * from './measure/accuracy.ts';
 export * from './measure/flip.ts';
 export * from './measure/sensitivity.ts';
-export { certify, reasonAgainstCut } from './methods/exact.ts';
+export { certify, reasonAgainstCut } from './methods/cut.ts';
 export * from './request.ts';
 export * from './scorer.ts';
 export * from './statistics.ts';

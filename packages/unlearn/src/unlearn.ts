@@ -13,7 +13,8 @@ import { accuracyOf } from './measure/accuracy.ts';
 import { measureFlip } from './measure/flip.ts';
 import { measureSensitivity, type Sensitivity } from './measure/sensitivity.ts';
 import { standInsFor } from './measure/stand-ins.ts';
-import { certify, exact, reasonAgainstCut } from './methods/exact.ts';
+import { certify, provedIndependent, reasonAgainstCut } from './methods/cut.ts';
+import { exact } from './methods/exact.ts';
 import { ferrari } from './methods/ferrari.ts';
 import { ferrariPaper } from './methods/ferrari-paper.ts';
 import type { Method } from './methods/method.ts';
@@ -71,12 +72,17 @@ export async function unlearn(given: UnlearnRequest): Promise<UnlearnResult> {
   );
   checkBefore(request, method, before);
   const { used, heldOut } = divide(requester, seed);
+  const forgotten = provedIndependent(
+    classifier,
+    features.filter(({ name }) => name !== feature.name),
+  );
   const key = request.checkpoints === undefined ? '' : await fingerprint(request, method, settings);
   const store = request.checkpoints === undefined ? undefined : new RunStore(request.checkpoints, key);
   const output = await METHODS[method]({
     classifier,
     feature,
     features,
+    forgotten,
     rows: used,
     heldOut,
     seed,
@@ -123,11 +129,27 @@ export async function unlearn(given: UnlearnRequest): Promise<UnlearnResult> {
       ...notesOnOutputs(classifier, feature, output.model, output.certificate !== undefined),
       ...notesOn(output.floorMet, heldOut.count, settings.maxAccuracyDrop, targetMet),
       ...notesOnStandIns(request),
+      ...notesOnForgotten({ ...classifier, model: output.model }, forgotten),
       ...output.notes,
     ],
     seconds: (performance.now() - started) / 1000,
     provider: output.provider,
   };
+}
+
+function notesOnForgotten(classifier: Classifier, forgotten: readonly Feature[]): readonly string[] {
+  if (forgotten.length === 0) return [];
+  const kept = provedIndependent(classifier, forgotten);
+  const names = (features: readonly Feature[]) => features.map(({ name }) => `"${name}"`).join(', ');
+  const lost = forgotten.filter((feature) => !kept.includes(feature));
+  return [
+    ...(kept.length === 0
+      ? []
+      : [`Features that the model was proved not to depend on before stay so: ${names(kept)}.`]),
+    ...(lost.length === 0
+      ? []
+      : [`The model was proved not to depend on ${names(lost)} before; now it may again.`]),
+  ];
 }
 
 function notesOn(

@@ -106,6 +106,20 @@ describe('exact', () => {
   });
 });
 
+describe('a second request', () => {
+  test.each(['exact', 'ferrari'] as const)(
+    'by %s does not bring back what was forgotten before',
+    async (method) => {
+      const once = await unlearn(request('colour', 'exact'));
+      const twice = await unlearn(request('a', method, { classifier: { ...classifier, model: once.model } }));
+      expect(influenceOf(twice.model, [{ input: 'features', columns: [2, 3, 4] }]).outputs).toEqual([]);
+      expect(twice.sideEffects.get('colour')?.after.value).toBe(0);
+      expect(twice.notes.join(' ')).toMatch(/stay so: "colour"/);
+      expect(twice.model.graph.nodes).toEqual(classifier.model.graph.nodes);
+    },
+  );
+});
+
 describe('ferrari', () => {
   test('brings the sensitivity down to the target and keeps the rest', async () => {
     const result = await unlearn(request('colour', 'ferrari'));

@@ -8,58 +8,20 @@
  * 3. Where the graph allows, the cut is folded into the weights, so that the architecture stays as it was.
  * 4. Reachability on the finished graph proves that nothing is left; that proof is the certificate.
  */
-import {
-  foldColumns,
-  foldIndex,
-  influenceOf,
-  type Model,
-  replaceColumns,
-  type Tensor,
-  trainableInitializers,
-  upgradeModel,
-} from '@assay/graph';
+import { type Model, trainableInitializers } from '@assay/graph';
 import { UnlearnError } from '../errors.ts';
 import { HeldOut } from '../held-out.ts';
 import { objectiveOf } from '../objective.ts';
 import type { Certificate, CurvePoint } from '../request.ts';
 import { Sampler } from '../sampler.ts';
 import { Scorer } from '../scorer.ts';
-import { Curriculum, Student, withWeights } from '../student.ts';
-import { bytesOf, type Classifier, type Feature, floats, type Rows, widthOf } from '../subject.ts';
+import { Curriculum, Student } from '../student.ts';
+import type { Classifier } from '../subject.ts';
+import { cutOf, finishCut, mask, reasonAgainstCut } from './cut.ts';
 import type { Method, MethodInput, MethodOutput } from './method.ts';
 import { LOOK_EVERY, rateAt } from './schedule.ts';
 
 const STEPS = 1000;
-
-/** The oldest operator set with Where. */
-const WHERE_OPSET = 9;
-
-/** Where the columns of a feature are cut, and with what. */
-interface Cut {
-  /** Per input, column → what takes its place: the mean, or the most frequent index. */
-  readonly columns: ReadonlyMap<string, ReadonlyMap<number, number>>;
-  /** Indices of a table of their own, with the share of rows of each. */
-  readonly indices: readonly {
-    readonly input: string;
-    readonly column: number;
-    readonly shares: ReadonlyMap<number, number>;
-  }[];
-}
-
-/** Element types that a Where in the graph can replace. */
-const REPLACEABLE: ReadonlySet<string> = new Set(['float32', 'int64', 'int32']);
-
-/** Why a feature cannot be cut, in words; undefined if it can. */
-export function reasonAgainstCut(model: Model, feature: Feature, rows: Rows): string | undefined {
-  for (const { input } of feature.slots) {
-    const type = model.graph.inputs.find(({ name }) => name === input)?.type;
-    if (type?.shape === undefined) return `the shape of input "${input}" is not known`;
-    const isMatrix = type.shape.length === 2 && typeof type.shape[1] === 'number';
-    if (!REPLACEABLE.has(type.elementType) || !(isMatrix || type.shape.length === 1))
-      return `input "${input}" is no matrix of known width of float32 numbers or of indices`;
-  }
-  return rows.count === 0 ? 'there are no rows' : undefined;
-}
 
 export const exact: Method = async (input) => {
   const { classifier, feature, features, rows, heldOut, seed, session } = input;
@@ -70,7 +32,9 @@ export const exact: Method = async (input) => {
       `Feature "${feature.name}" cannot be cut out of the graph: ${reason}. Use the method ferrari.`,
     );
   }
-  const cut = cutOf(classifier.model, feature, rows);
+  // What was forgotten before stays cut, or training would bring it back.
+  const gone = [feature, ...input.forgotten];
+  const cut = cutOf(classifier.model, gone, rows);
   const { model: masked, tables } = mask(classifier.model, cut);
   const student: Classifier = { ...classifier, model: masked };
   const parameters = trainableInitializers(classifier.model).filter((name) => !tables.includes(name));
@@ -95,7 +59,7 @@ export const exact: Method = async (input) => {
     const held = await HeldOut.open(teacher, heldOut, rows, feature, classifier.classes, seed);
     const { curve, last } = await distil(input, curriculum, trained, watcher, held);
     const weights = await trained.weights();
-    const { model, certificate } = finish(classifier, feature, cut, weights, parameters);
+    const { model, certificate } = finishCut(classifier, gone, cut, weights);
     return outcome(input, model, certificate, curve, last, trained.provider);
   } finally {
     await Promise.all([teacher.close(), watcher.close(), trained.close()]);
@@ -137,112 +101,6 @@ function outcome(
     notes,
     provider,
   };
-}
-
-function cutOf(model: Model, feature: Feature, rows: Rows): Cut {
-  const columns = new Map<string, Map<number, number>>();
-  const indices: { input: string; column: number; shares: ReadonlyMap<number, number> }[] = [];
-  for (const { input, start, length } of feature.slots) {
-    const value = rows.inputs[input];
-    if (value === undefined) throw new TypeError(`the rows have no input "${input}"`);
-    const constants = columns.get(input) ?? new Map<number, number>();
-    for (let column = start; column < start + length; column++) {
-      if (value.elementType === 'float32') {
-        constants.set(column, meanOf(floats(value), column, widthOf(value), rows.count));
-        continue;
-      }
-      const shares = sharesOf(value, column, rows.count);
-      if (foldIndex(model, input, () => 1, column) !== undefined) indices.push({ input, column, shares });
-      else constants.set(column, mostFrequent(shares));
-    }
-    if (constants.size > 0) columns.set(input, constants);
-  }
-  return { columns, indices };
-}
-
-function meanOf(values: Float32Array, column: number, width: number, count: number): number {
-  let sum = 0;
-  for (let row = 0; row < count; row++) sum += values[row * width + column] ?? 0;
-  return sum / count;
-}
-
-function sharesOf(value: Tensor, column: number, count: number): Map<number, number> {
-  const bytes = bytesOf(value);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const width = widthOf(value);
-  const shares = new Map<number, number>();
-  for (let row = 0; row < count; row++) {
-    const at = row * width + column;
-    const index =
-      value.elementType === 'int64' ? Number(view.getBigInt64(at * 8, true)) : view.getInt32(at * 4, true);
-    shares.set(index, (shares.get(index) ?? 0) + 1 / count);
-  }
-  return shares;
-}
-
-function mostFrequent(shares: ReadonlyMap<number, number>): number {
-  const [first = [0, 0], ...others] = shares;
-  return others.reduce((best, each) => (each[1] > best[1] ? each : best), first)[0];
-}
-
-/** The model that training goes on with: the cut as a node of its own. */
-function mask(original: Model, cut: Cut): { model: Model; tables: readonly string[] } {
-  let model =
-    cut.columns.size > 0 && (original.opsets.get('') ?? 0) < WHERE_OPSET ? upgradeModel(original) : original;
-  const tables: string[] = [];
-  for (const { input, column, shares } of cut.indices) {
-    const folded = foldIndex(model, input, (index) => shares.get(index) ?? 0, column);
-    if (folded === undefined) throw new UnlearnError('not-applicable', `Input "${input}" cannot be cut.`);
-    model = folded.model;
-    tables.push(...folded.tables);
-  }
-  for (const [input, values] of cut.columns) model = replaceColumns(model, { input, values });
-  return { model, tables };
-}
-
-/** The finished model: the cut folded into the weights if possible, and the proof on it. */
-function finish(
-  classifier: Classifier,
-  feature: Feature,
-  cut: Cut,
-  weights: Awaited<ReturnType<Student['weights']>>,
-  parameters: readonly string[],
-): { model: Model; certificate: Certificate | undefined } {
-  const own = Object.fromEntries(
-    parameters.flatMap((name) => (weights[name] === undefined ? [] : [[name, weights[name]]])),
-  );
-  const masked = withWeights(mask(classifier.model, cut).model, own);
-  let folded: Model | undefined = withWeights(
-    mask(classifier.model, { ...cut, columns: new Map() }).model,
-    own,
-  );
-  for (const [input, values] of cut.columns)
-    folded = folded === undefined ? undefined : foldColumns(folded, { input, values });
-  for (const [model, form] of [
-    [folded, 'folded'],
-    [masked, 'masked'],
-  ] as const) {
-    if (model === undefined) continue;
-    const certificate = certify(model, classifier.output.name, feature, form);
-    if (certificate !== undefined) return { model, certificate };
-  }
-  return { model: masked, certificate: undefined };
-}
-
-/** The proof that an output does not depend on a feature; undefined if it cannot be proved. */
-export function certify(
-  model: Model,
-  output: string,
-  feature: Feature,
-  form: Certificate['form'],
-): Certificate | undefined {
-  const sources = feature.slots.map(({ input, start, length }) => {
-    const rank = model.graph.inputs.find(({ name }) => name === input)?.type?.shape?.length ?? 1;
-    return rank < 2 ? { input } : { input, columns: Array.from({ length }, (_, k) => start + k) };
-  });
-  const { outputs, through, finiteInputsOnly } = influenceOf(model, sources);
-  if (outputs.includes(output)) return undefined;
-  return { feature: feature.name, columns: feature.slots, output, form, reach: through, finiteInputsOnly };
 }
 
 /** Trains for the full number of steps, looking at the held-out rows now and then. */

@@ -20,8 +20,9 @@ import type { CurvePoint } from '../request.ts';
 import type { RunRecord, RunState } from '../run-store.ts';
 import { Sampler } from '../sampler.ts';
 import { Scorer } from '../scorer.ts';
-import { Curriculum, Student, withWeights } from '../student.ts';
+import { Curriculum, Student } from '../student.ts';
 import { isContinuous } from '../subject.ts';
+import { cutOf, finishCut, mask } from './cut.ts';
 import type { Method, MethodInput, MethodOutput } from './method.ts';
 import { LOOK_EVERY, rateAt } from './schedule.ts';
 
@@ -53,7 +54,11 @@ interface Best {
 
 export const ferrari: Method = async (input) => {
   const { classifier, feature, features, rows, seed, session } = input;
-  const parameters = trainableInitializers(classifier.model);
+  // What was forgotten before by proof stays cut, or training would bring it back.
+  const cut = cutOf(classifier.model, input.forgotten, rows);
+  const { model: masked, tables } = mask(classifier.model, cut);
+  const learner = { ...classifier, model: masked };
+  const parameters = trainableInitializers(classifier.model).filter((name) => !tables.includes(name));
   const teacher = await Scorer.open(classifier, session);
   const held = await HeldOut.open(teacher, input.heldOut, rows, feature, classifier.classes, seed);
   const scale = await originalSensitivity(teacher, input);
@@ -61,8 +66,8 @@ export const ferrari: Method = async (input) => {
     await teacher.close();
     return untouched(input, teacher.provider);
   }
-  const objective = objectiveOf(classifier, isContinuous(rows, feature) ? 2 : 1);
-  const watcher = await Scorer.openLoadable(classifier, parameters, session);
+  const objective = objectiveOf(learner, isContinuous(rows, feature) ? 2 : 1);
+  const watcher = await Scorer.openLoadable(learner, parameters, session);
   const student = await Student.open(objective, parameters, session);
   try {
     const teaching = {
@@ -79,7 +84,9 @@ export const ferrari: Method = async (input) => {
       seed,
     );
     const run = new Run(input, curriculum, student, watcher, held, scale);
-    return await run.toEnd();
+    const { weights, ...output } = await run.toEnd();
+    const { model } = finishCut(classifier, input.forgotten, cut, weights);
+    return { ...output, model };
   } finally {
     await Promise.all([teacher.close(), watcher.close(), student.close()]);
   }
@@ -146,7 +153,7 @@ class Run {
     this.#goal = input.targetSensitivity * GOAL;
   }
 
-  async toEnd(): Promise<MethodOutput> {
+  async toEnd(): Promise<Omit<MethodOutput, 'model'> & { readonly weights: Weights }> {
     const saved = await this.#input.store?.load();
     if (saved !== undefined) await this.#restore(saved);
     else this.#record(await this.#look());
@@ -293,13 +300,13 @@ class Run {
     }
   }
 
-  async #result(): Promise<MethodOutput> {
+  async #result(): Promise<Omit<MethodOutput, 'model'> & { readonly weights: Weights }> {
     const weights = this.#best?.weights ?? (await this.#student.weights());
     const chosenAt = this.#best?.step ?? this.#step;
     // Looks within a round come before the one that closes it, which is the last at its step.
     const chosen = this.#curve.findLastIndex(({ step }) => step === chosenAt);
     return {
-      model: withWeights(this.#input.classifier.model, weights),
+      weights,
       met: this.#best?.met ?? false,
       floorMet: this.#best?.floorMet,
       certificate: undefined,

@@ -9,6 +9,8 @@ export interface MethodInput {
   readonly classifier: Classifier;
   readonly feature: Feature;
   readonly features: readonly Feature[];
+  /** Other features on which the model is proved not to depend; they have to stay so. */
+  readonly forgotten: readonly Feature[];
   /** The requester's rows that are used to unlearn. */
   readonly rows: Rows;
   /** The requester's rows that are only looked at. */
