@@ -1,6 +1,6 @@
 /** Compiles every workspace to `dist`: JavaScript, type declarations and source maps, lowest floor first. */
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { type Workspace, workspaces } from './workspaces.ts';
 
@@ -19,6 +19,9 @@ export function build(root: string, report: (folder: string) => void = () => {})
     compile(root, workspace, configurations);
     // npm takes a licence into a tarball only from the package's own folder.
     copyFileSync(join(root, 'LICENSE'), join(root, workspace.folder, 'LICENSE'));
+    // The codes are data beside the packages; whoever installs the command gets them with it.
+    if (workspace.name === '@assay/cli')
+      cpSync(join(root, 'policies'), join(root, workspace.folder, 'dist', 'policies'), { recursive: true });
     for (const [command, path] of workspace.commands)
       checkCommand(join(root, workspace.folder, path), command);
     report(workspace.folder);

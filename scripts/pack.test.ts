@@ -64,12 +64,13 @@ describe('a tarball', () => {
     (name) => {
       const paths = packed.find((each) => each.name === name)?.files.map(({ path }) => path) ?? [];
       expect(paths).toEqual(expect.arrayContaining(['LICENSE', 'README.md', 'package.json']));
-      const entry = name === '@assay/cli' ? 'start' : 'index';
+      const entry = name === '@assay/cli' ? 'main' : 'index';
       expect(paths).toEqual(
         expect.arrayContaining([`dist/${entry}.js`, `dist/${entry}.d.ts`, `dist/${entry}.js.map`]),
       );
       const others = paths.filter((path) => !path.startsWith('dist/'));
-      expect(others.toSorted()).toEqual(['LICENSE', 'README.md', 'package.json']);
+      const command = name === '@assay/cli' ? ['bin/assay.js'] : [];
+      expect(others.toSorted()).toEqual(['LICENSE', 'README.md', ...command, 'package.json']);
       expect(paths.filter((path) => /(?<!\.d)\.ts$/.test(path))).toEqual([]);
     },
   );
@@ -152,7 +153,7 @@ describe('the assay command, installed', () => {
   test('tells an old Node from what it needs, with exit code 2', async ({ skip }) => {
     skip(unreachable !== undefined, unreachable);
     const older = "Object.defineProperty(process.versions, 'node', { value: '20.20.2' })";
-    const start = join(home, 'node_modules/@assay/cli/dist/start.js');
+    const start = join(home, 'node_modules/@assay/cli/bin/assay.js');
     const failure = run(home, process.execPath, [
       '--import',
       `data:text/javascript,${older}`,

@@ -1,7 +1,9 @@
 /** From an error to an exit code and a sentence for the person at the terminal. */
 import { DataError, type DataErrorCode } from '@assay/data';
+import { DossierError, type DossierErrorCode } from '@assay/dossier';
 import { EngineError } from '@assay/engine';
 import { GraphError } from '@assay/graph';
+import { EvaluationError, FactError, LimitError, PolicyError } from '@assay/policy';
 import { UnlearnError } from '@assay/unlearn';
 import { printable } from './terminal/text.ts';
 
@@ -44,6 +46,16 @@ const USAGE_CODES: ReadonlySet<DataErrorCode> = new Set([
   'out-of-range',
 ]);
 
+/** Errors of a dossier that come from what was asked for, not from what is in the folder. */
+const DOSSIER_USAGE_CODES: ReadonlySet<DossierErrorCode> = new Set([
+  'already-there',
+  'not-permitted',
+  'unknown-fact',
+  'unknown-person',
+  'unknown-subject',
+  'wrong-type',
+]);
+
 export interface Failure {
   readonly exitCode: ExitCode;
   /** A sentence. */
@@ -64,6 +76,13 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof DataError) {
     if (error.code === 'internal') return of(EXIT.internal, error.code);
     return of(USAGE_CODES.has(error.code) ? EXIT.wrongUse : EXIT.badInput, error.code);
+  }
+  if (error instanceof DossierError) {
+    return of(DOSSIER_USAGE_CODES.has(error.code) ? EXIT.wrongUse : EXIT.badInput, error.code);
+  }
+  if (error instanceof PolicyError) return of(EXIT.badInput, 'policy');
+  if (error instanceof FactError || error instanceof EvaluationError || error instanceof LimitError) {
+    return of(EXIT.badInput, 'evaluation');
   }
   if (error instanceof UnlearnError) return of(EXIT.badInput, error.kind);
   if (error instanceof GraphError) return of(EXIT.badInput, 'model');

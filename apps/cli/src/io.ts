@@ -1,5 +1,6 @@
 /** What the command meets the world through: streams, environment, interruption, new files. Tests put their own in its place. */
 import { open } from 'node:fs/promises';
+import { createInterface } from 'node:readline/promises';
 
 /** A stream of text. */
 export interface Output {
@@ -29,6 +30,8 @@ export interface Io {
   readonly checkpointSeconds: number;
   /** Creates a file; fails if there is one of that name. */
   createFile(path: string): Promise<NewFile>;
+  /** Asks the person at the terminal; undefined where nobody is there. */
+  readonly ask?: ((question: string) => Promise<string>) | undefined;
 }
 
 /** The streams, environment and files of this process. */
@@ -38,9 +41,20 @@ export function processIo(signal: AbortSignal): Io {
     stderr: streamOutput(process.stderr),
     environment: process.env,
     signal,
-    checkpointSeconds: 5,
+    checkpointSeconds: 2,
     createFile,
+    ask: process.stdin.isTTY && process.stderr.isTTY ? (question) => answered(question, signal) : undefined,
   };
+}
+
+/** One line from the person at the terminal; the question goes to standard error, where results do not. */
+async function answered(question: string, signal: AbortSignal): Promise<string> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return await lines.question(question, { signal });
+  } finally {
+    lines.close();
+  }
 }
 
 function streamOutput(stream: NodeJS.WriteStream): Output {

@@ -45,3 +45,11 @@ export function names(text: string): readonly string[] {
 export function collected(text: string, before: readonly string[] | undefined): readonly string[] {
   return [...(before ?? []), text];
 }
+
+/** A day of the calendar, as 2026-11-22. */
+export function day(text: string): string {
+  const found = /^\d{4}-\d{2}-\d{2}$/.test(text) ? new Date(`${text}T00:00:00Z`) : undefined;
+  if (found !== undefined && !Number.isNaN(found.getTime()) && found.toISOString().startsWith(text))
+    return text;
+  throw new InvalidArgumentError('It is a day, as 2026-11-22.');
+}

@@ -1,12 +1,21 @@
 /** One run of the command line: arguments and the world in, an exit code out. */
 import { Command, CommanderError, Option } from 'commander';
+import { addAttest } from './commands/attest.ts';
+import { addCheck } from './commands/check.ts';
+import { addCompare } from './commands/compare.ts';
 import { addDemo } from './commands/demo.ts';
+import { addDiff } from './commands/diff.ts';
 import { addDifferentiate } from './commands/differentiate.ts';
+import { addExplain } from './commands/explain.ts';
+import { addInit } from './commands/init.ts';
 import { addInspect } from './commands/inspect.ts';
 import { addPredict } from './commands/predict.ts';
+import { addRecord } from './commands/record.ts';
 import { addSensitivity } from './commands/sensitivity.ts';
+import { addStatus } from './commands/status.ts';
 import { addTrain } from './commands/train.ts';
 import { addUnlearn } from './commands/unlearn.ts';
+import { addWaive } from './commands/waive.ts';
 import { Context, type Settings } from './context.ts';
 import { EXIT, type ExitCode, failureOf, Interrupted } from './failures.ts';
 import type { Io } from './io.ts';
@@ -25,6 +34,7 @@ Examples:
   $ assay unlearn adult.onnx --data adult --feature marital-status \\
       --share 0.1 -o forgotten.onnx --report report
   $ assay predict forgotten.onnx --data people.csv -o predictions.csv
+  $ assay init release && assay check release     a release candidate under codes
 
 A DATA argument is a file (CSV, TSV, Parquet, JSON Lines; CSV may be gzipped) or
 the name of a data set: adult, diabetes, synthetic-census.
@@ -80,6 +90,15 @@ export async function run(argv: readonly string[], io: Io): Promise<ExitCode> {
     addSensitivity,
     addUnlearn,
     addPredict,
+    addInit,
+    addCheck,
+    addExplain,
+    addAttest,
+    addWaive,
+    addRecord,
+    addStatus,
+    addDiff,
+    addCompare,
     addDemo,
   ]) {
     add(program, action);

@@ -21,7 +21,7 @@ export interface Document {
 }
 
 export interface Surroundings
-  extends Partial<Pick<Io, 'createFile' | 'signal' | 'environment' | 'checkpointSeconds'>> {
+  extends Partial<Pick<Io, 'createFile' | 'signal' | 'environment' | 'checkpointSeconds' | 'ask'>> {
   readonly isTTY?: boolean;
   readonly onStderr?: (text: string) => void;
 }

@@ -1,0 +1,77 @@
+/** Facts on withdrawn data sets: those of the dossier matched against the registry, by content, name and lineage. */
+
+import { basename } from 'node:path';
+import {
+  type DataSetIdentity,
+  type DeprecatedDataSets,
+  deprecationFinding,
+  type ExemptPurpose,
+  type FactValue,
+  matchDeprecated,
+} from '@assay/policy';
+import type { Manifest } from './manifest.ts';
+import type { LocatedSubject } from './subjects.ts';
+
+/** What the registry says of a data set, by fact. */
+export type DeprecationFacts = ReadonlyMap<string, FactValue>;
+
+/** The data sets of a dossier as the registry knows them apart. */
+export function identitiesOf(
+  manifest: Manifest,
+  subjects: readonly LocatedSubject[],
+): ReadonlyMap<string, DataSetIdentity> {
+  const located = new Map(subjects.map((subject) => [subject.key, subject]));
+  const identities = [...manifest.datasets].map(([id, entry]): DataSetIdentity => {
+    const subject = located.get(`dataset:${id}`);
+    const digests = [
+      ...(subject?.files ?? []).map((file) => file.sha256),
+      ...(subject?.digest === undefined || subject.digestOf === 'name' ? [] : [subject.digest]),
+    ];
+    return {
+      id,
+      names: [...(entry.name === undefined ? [] : [entry.name]), ...(entry.aliases ?? [])],
+      digests: [...new Set(digests)].map((digest) => `sha256:${digest}`),
+      files: (subject?.files ?? []).map(({ path, bytes }) => ({ name: basename(path), bytes })),
+      derivedFrom: entry.derivedFrom ?? [],
+    };
+  });
+  return new Map(identities.map((identity) => [identity.id, identity]));
+}
+
+/** The data sets of the dossier that one was made from, through any number of steps. */
+function ancestorsOf(
+  identity: DataSetIdentity,
+  all: ReadonlyMap<string, DataSetIdentity>,
+): readonly DataSetIdentity[] {
+  const found = new Map<string, DataSetIdentity>();
+  const queue = [...(identity.derivedFrom ?? [])];
+  for (let id = queue.pop(); id !== undefined; id = queue.pop()) {
+    const ancestor = all.get(id);
+    if (ancestor === undefined || found.has(id)) continue;
+    found.set(id, ancestor);
+    queue.push(...(ancestor.derivedFrom ?? []));
+  }
+  return [...found.values()];
+}
+
+/** The facts `dataset.deprecated.…` of a data set: the gravest match, or that there is none. */
+export function deprecationFacts(
+  identity: DataSetIdentity,
+  all: ReadonlyMap<string, DataSetIdentity>,
+  registry: DeprecatedDataSets,
+  purpose: ExemptPurpose | undefined,
+): DeprecationFacts {
+  const matches = matchDeprecated(identity, registry, {
+    others: ancestorsOf(identity, all),
+    ...(purpose === undefined ? {} : { purpose }),
+  });
+  const [gravest] = matches;
+  return new Map<string, FactValue>([
+    ['dataset.deprecated.status', deprecationFinding(matches)],
+    ['dataset.deprecated.entry', gravest?.entry.name ?? ''],
+    ['dataset.deprecated.because', gravest?.because ?? ''],
+    ['dataset.deprecated.matchedBy', gravest?.by ?? 'none'],
+    ['dataset.deprecated.reason', gravest?.entry.reason ?? 'none'],
+    ['dataset.deprecated.successor', gravest?.entry.successor?.name ?? ''],
+  ]);
+}

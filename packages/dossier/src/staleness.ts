@@ -1,0 +1,70 @@
+/** Whether a record still holds: it does while everything it is about has the digest that it had, and its days are not over. */
+import type { About } from './records.ts';
+
+/** What everything is now. */
+export interface Now {
+  /** Digest by subject (`model:ID`, `dataset:ID`, `policy:ID`, `release`); undefined for what is not there or cannot be read. */
+  readonly digests: ReadonlyMap<string, string>;
+  /** Versions of tools that run now; a tool that is not among them is not held against its evidence. */
+  readonly tools: ReadonlyMap<string, string>;
+  /** The day, as 2026-01-31. */
+  readonly today: string;
+}
+
+/** The parts of a record by which it is judged. */
+export interface Dated {
+  readonly about: readonly About[];
+  readonly tool?: { readonly name: string; readonly version: string };
+  /** First and last day. */
+  readonly date?: string;
+  readonly until?: string | undefined;
+}
+
+/** Why a record does not hold. */
+export type Lapse =
+  | {
+      readonly kind: 'changed';
+      readonly subject: string;
+      readonly was: string;
+      readonly now: string | undefined;
+    }
+  | { readonly kind: 'tool'; readonly tool: string; readonly was: string; readonly now: string }
+  | { readonly kind: 'expired'; readonly until: string }
+  | { readonly kind: 'not-yet'; readonly date: string };
+
+/** All reasons why a record does not hold; none if it holds. */
+export function lapsesOf(record: Dated, now: Now): readonly Lapse[] {
+  const lapses: Lapse[] = [];
+  for (const { subject, sha256: was } of record.about) {
+    const digest = now.digests.get(subject);
+    if (digest !== was) lapses.push({ kind: 'changed', subject, was, now: digest });
+  }
+  if (record.tool !== undefined) {
+    const version = now.tools.get(record.tool.name);
+    if (version !== undefined && version !== record.tool.version) {
+      lapses.push({ kind: 'tool', tool: record.tool.name, was: record.tool.version, now: version });
+    }
+  }
+  // Days in this form compare as text.
+  if (record.until !== undefined && record.until < now.today)
+    lapses.push({ kind: 'expired', until: record.until });
+  if (record.date !== undefined && record.date > now.today)
+    lapses.push({ kind: 'not-yet', date: record.date });
+  return lapses;
+}
+
+/** Reasons as part of a sentence: `dataset:adult has changed since`. */
+export function lapseText(lapse: Lapse): string {
+  switch (lapse.kind) {
+    case 'changed':
+      return lapse.now === undefined
+        ? `${lapse.subject} is not there any more, or cannot be read`
+        : `${lapse.subject} has changed since (${lapse.was.slice(0, 8)}… then, ${lapse.now.slice(0, 8)}… now)`;
+    case 'tool':
+      return `it was made with ${lapse.tool} ${lapse.was}, and now there is ${lapse.now}`;
+    case 'expired':
+      return `it held until ${lapse.until}`;
+    case 'not-yet':
+      return `it is dated ${lapse.date}, which is yet to come`;
+  }
+}
