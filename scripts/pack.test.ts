@@ -69,8 +69,11 @@ describe('a tarball', () => {
         expect.arrayContaining([`dist/${entry}.js`, `dist/${entry}.d.ts`, `dist/${entry}.js.map`]),
       );
       const others = paths.filter((path) => !path.startsWith('dist/'));
-      const command = name === '@assay/cli' ? ['bin/assay.js'] : [];
-      expect(others.toSorted()).toEqual(['LICENSE', 'README.md', ...command, 'package.json']);
+      const more = new Map([
+        ['@assay/cli', ['bin/assay.js']],
+        ['@assay/dossier', ['schema/assay.schema.json']],
+      ]).get(name);
+      expect(others.toSorted()).toEqual(['LICENSE', 'README.md', 'package.json', ...(more ?? [])].toSorted());
       expect(paths.filter((path) => /(?<!\.d)\.ts$/.test(path))).toEqual([]);
     },
   );
