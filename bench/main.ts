@@ -9,6 +9,7 @@ import { arithmetic } from './arithmetic.ts';
 import { wholeCommands } from './commands.ts';
 import { gradientStep } from './gradient-step.ts';
 import { loadText, machine, machineText } from './machine.ts';
+import { policies } from './policies.ts';
 import { type Benchmark, tableMarkdown, tableText } from './report.ts';
 import { featureScaling, rowScaling } from './scaling.ts';
 import { unlearning } from './unlearning.ts';
@@ -20,6 +21,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   rowScaling,
   featureScaling,
   wholeCommands,
+  policies,
 ];
 
 const { values, positionals } = parseArgs({

@@ -94,17 +94,15 @@ async function extremes(quick: boolean, say: (text: string) => void): Promise<Re
     { kind: 'release', id: 'release' },
     ...Array.from({ length: 100_000 / names.length }, (_, i): Subject => ({ kind: 'dataset', id: `d${i}` })),
   ];
-  const entries = many
-    .slice(1)
-    .flatMap((subject) =>
-      names.map(
-        (name): FactEntry => ({
-          subject,
-          name,
-          state: { state: 'known', value: 2, standing: 'declared', by: 'bench' },
-        }),
-      ),
-    );
+  const entries = many.slice(1).flatMap((subject) =>
+    names.map(
+      (name): FactEntry => ({
+        subject,
+        name,
+        state: { state: 'known', value: 2, standing: 'declared', by: 'bench' },
+      }),
+    ),
+  );
   const big = factBase(many, entries);
   const judge = (policy: Policy, facts: FactBase) => async () =>
     time(() => evaluate([policy], facts, { today }));

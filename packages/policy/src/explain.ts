@@ -12,7 +12,7 @@ import {
 } from './condition/evaluate.ts';
 import { type ConditionNode, nodesOf, partsOf } from './condition/node.ts';
 import type { Condition } from './condition/parse.ts';
-import { EvaluationError } from './errors.ts';
+import { EvaluationError, LimitError } from './errors.ts';
 import type { Evaluation, Status, Verdict } from './evaluate.ts';
 import {
   FactReader,
@@ -302,6 +302,17 @@ function because(rule: Rule, verdict: Verdict): string {
 
 /** What would change the verdict: one fact each, or two together where one alone does not make it pass. */
 function changesOf(policy: Policy, rule: Rule, around: Surroundings): Change[] {
+  const changes: Change[] = [];
+  try {
+    searchChanges(policy, rule, { ...around, budget: { visits: limits.visits } }, changes);
+  } catch (error) {
+    // With very many subjects not everything is tried; what was found stands.
+    if (!(error instanceof LimitError)) throw error;
+  }
+  return changes;
+}
+
+function searchChanges(policy: Policy, rule: Rule, around: Surroundings, changes: Change[]): void {
   const now = judge(rule, scopeOf(policy, around), around);
   const conditions = conditionsOf(policy, rule);
   const constants = constantsOf(conditions, around);
@@ -316,7 +327,6 @@ function changesOf(policy: Policy, rule: Rule, around: Surroundings): Change[] {
     const values = nearestFirst(probes(cell.fact, constants), present);
     return { cell, state, values: values.filter((value) => !same(value, present)) };
   });
-  const changes: Change[] = [];
   const add = (suppositions: readonly Supposition[], states: readonly FactState[]): void => {
     const then = outcome(suppositions);
     changes.push(changeTo(suppositions, states, then.outcome, then.exception?.id));
@@ -332,7 +342,7 @@ function changesOf(policy: Policy, rule: Rule, around: Surroundings): Change[] {
     }
   }
   const good = (status: Outcome) => status === 'pass' || status === 'notApplicable';
-  if (good(now.outcome) || changes.some((change) => good(change.outcome))) return changes;
+  if (good(now.outcome) || changes.some((change) => good(change.outcome))) return;
   for (const [i, one] of candidates.entries()) {
     for (const two of candidates.slice(i + 1)) {
       const pair = one.values
@@ -346,7 +356,6 @@ function changesOf(policy: Policy, rule: Rule, around: Surroundings): Change[] {
       if (pair) add(pair, [one.state, two.state]);
     }
   }
-  return changes;
 }
 
 function changeTo(

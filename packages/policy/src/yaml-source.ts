@@ -72,7 +72,8 @@ export function readYaml<T>(text: string, origin: string, schema: z.ZodType<T>):
       const keys = new Set<unknown>();
       for (const { key } of node.items) {
         const value: unknown = isScalar(key) ? key.value : key;
-        if (keys.has(value)) throw new PolicyError('This key stands here twice.', at(startOf(key)));
+        if (keys.has(value))
+          throw new PolicyError('This is not YAML: this key stands here twice.', at(startOf(key)));
         keys.add(value);
       }
     },

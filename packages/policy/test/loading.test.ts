@@ -126,7 +126,7 @@ describe('a policy is refused when it is read', () => {
       'The key "rules.1.evidence" is missing.',
       16,
     ],
-    ['a key that stands twice', '    modal: must', 'This key stands here twice.', 16],
+    ['a key that stands twice', '    modal: must', 'This is not YAML: this key stands here twice.', 16],
   ])('%s', (_what, more, message, line) => {
     const indented = more.startsWith(' ') ? more : `    ${more}`;
     const error = refusal(() => loadPolicy(withRequire('dataset.p', indented), 'code.yaml', vocabulary));
