@@ -4,9 +4,9 @@ import { basename } from 'node:path';
 import {
   type DataSetIdentity,
   type DeprecatedDataSets,
-  deprecationFinding,
   type ExemptPurpose,
   type FactValue,
+  deprecationFacts as factsOfMatches,
   matchDeprecated,
 } from '@assay/policy';
 import type { Manifest } from './manifest.ts';
@@ -65,13 +65,5 @@ export function deprecationFacts(
     others: ancestorsOf(identity, all),
     ...(purpose === undefined ? {} : { purpose }),
   });
-  const [gravest] = matches;
-  return new Map<string, FactValue>([
-    ['dataset.deprecated.status', deprecationFinding(matches)],
-    ['dataset.deprecated.entry', gravest?.entry.name ?? ''],
-    ['dataset.deprecated.because', gravest?.because ?? ''],
-    ['dataset.deprecated.matchedBy', gravest?.by ?? 'none'],
-    ['dataset.deprecated.reason', gravest?.entry.reason ?? 'none'],
-    ['dataset.deprecated.successor', gravest?.entry.successor?.name ?? ''],
-  ]);
+  return new Map<string, FactValue>(Object.entries(factsOfMatches(matches)));
 }

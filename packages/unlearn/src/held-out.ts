@@ -32,6 +32,15 @@ export interface Look {
   readonly agreement: number;
 }
 
+/** Whether the accuracy lost stays within `drop` (0 to 1); undefined if the rows are too few to tell. */
+export function floorKept(
+  look: Pick<Look, 'regretLower' | 'regretUpper'>,
+  drop: number,
+): boolean | undefined {
+  if (look.regretUpper <= drop) return true;
+  return look.regretLower > drop ? false : undefined;
+}
+
 /** Fewest and most perturbations per row; small tables get more. */
 const FEWEST_DRAWS = 4;
 const MOST_DRAWS = 64;
@@ -44,7 +53,6 @@ const ERROR_PER_LOOK = 0.05 / 3;
 /** The old model's side of every look, computed once. */
 export class HeldOut {
   readonly rows: Rows;
-  readonly #feature: Feature;
   readonly #classes: number;
   readonly #teacher: Scores;
   readonly #probabilities: Float64Array;
@@ -53,14 +61,12 @@ export class HeldOut {
 
   private constructor(
     rows: Rows,
-    feature: Feature,
     classes: number,
     teacher: Scores,
     changes: readonly { readonly rows: Rows; readonly norms: Float32Array }[],
     quotients: Float64Array,
   ) {
     this.rows = rows;
-    this.#feature = feature;
     this.#classes = classes;
     this.#teacher = teacher;
     this.#probabilities = probabilities(teacher, classes);
@@ -88,16 +94,7 @@ export class HeldOut {
       return { rows: replaced, norms: featureDistances(rows, replaced, feature).map((norm) => norm || 1) };
     });
     const scores = await teacher.scores(rows);
-    return new HeldOut(rows, feature, classes, scores, changes, await quotients(teacher, scores, changes));
-  }
-
-  /** Whether the old model reacts to the feature at all on these rows. */
-  get isSensitive(): boolean {
-    return this.#teacherQuotients.some((quotient) => quotient > 0);
-  }
-
-  get feature(): Feature {
-    return this.#feature;
+    return new HeldOut(rows, classes, scores, changes, await quotients(teacher, scores, changes));
   }
 
   async look(student: Scorer): Promise<Look> {

@@ -8,4 +8,4 @@ export * from './request.ts';
 export * from './scorer.ts';
 export * from './statistics.ts';
 export * from './subject.ts';
-export { unlearn, varyingFeatures } from './unlearn.ts';
+export { unlearn } from './unlearn.ts';

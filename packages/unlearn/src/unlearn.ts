@@ -365,8 +365,3 @@ async function fingerprint(request: UnlearnRequest, method: MethodName, settings
   const whole = new Uint8Array(await crypto.subtle.digest('SHA-256', joined));
   return [...whole.subarray(0, 16)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }
-
-/** Features whose values vary in the rows: the only ones that can be measured there. */
-export function varyingFeatures(rows: Rows, features: readonly Feature[]): readonly Feature[] {
-  return features.filter((feature) => new Set(featureKeys(rows, feature)).size > 1);
-}

@@ -2,7 +2,7 @@
  * Reverse-mode differentiation as a rewrite: an ONNX model in, an ONNX model out that also computes gradients, with
  * operators of the standard set only, so that any runtime of ONNX runs it.
  */
-import { EMITTED_OPSET, GraphBuilder } from '../build.ts';
+import { GraphBuilder } from '../build.ts';
 import { GraphError } from '../errors.ts';
 import { inlineConditionals } from '../inline.ts';
 import type { Graph, Model, TensorType, ValueInfo } from '../model.ts';
@@ -132,6 +132,3 @@ function floatType(info: ShapeInfo, name: string): TensorType {
 function zeros(build: GraphBuilder, type: TensorType, name: string): string {
   return build.op('Expand', [build.scalar(type.elementType, 0), build.op('Shape', [name])]);
 }
-
-/** The operator set of the models that this module returns, at least. */
-export const DIFFERENTIATED_OPSET = EMITTED_OPSET;

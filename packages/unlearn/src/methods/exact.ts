@@ -10,13 +10,13 @@
  */
 import { type Model, trainableInitializers } from '@assay/graph';
 import { UnlearnError } from '../errors.ts';
-import { HeldOut } from '../held-out.ts';
+import { floorKept, HeldOut } from '../held-out.ts';
 import { objectiveOf } from '../objective.ts';
 import type { Certificate, CurvePoint } from '../request.ts';
-import { Sampler } from '../sampler.ts';
 import { Scorer } from '../scorer.ts';
-import { Curriculum, Student } from '../student.ts';
+import { type Curriculum, Student } from '../student.ts';
 import type { Classifier } from '../subject.ts';
+import { curriculumOf } from './curriculum.ts';
 import { cutOf, finishCut, mask, reasonAgainstCut } from './cut.ts';
 import type { Method, MethodInput, MethodOutput } from './method.ts';
 import { LOOK_EVERY, rateAt } from './schedule.ts';
@@ -24,7 +24,7 @@ import { LOOK_EVERY, rateAt } from './schedule.ts';
 const STEPS = 1000;
 
 export const exact: Method = async (input) => {
-  const { classifier, feature, features, rows, heldOut, seed, session } = input;
+  const { classifier, feature, rows, heldOut, seed, session } = input;
   const reason = reasonAgainstCut(classifier.model, feature, rows);
   if (reason !== undefined) {
     throw new UnlearnError(
@@ -43,19 +43,7 @@ export const exact: Method = async (input) => {
   const watcher = await Scorer.openLoadable(student, parameters, session);
   const trained = await Student.open(objective, parameters, session);
   try {
-    const teaching = {
-      teacher,
-      name: input.teacher,
-      useLabels: input.useLabels,
-      classes: classifier.classes,
-    };
-    const curriculum = new Curriculum(
-      new Sampler(rows, features, feature, seed),
-      objective,
-      teaching,
-      rows,
-      seed,
-    );
+    const curriculum = curriculumOf(input, objective, teacher);
     const held = await HeldOut.open(teacher, heldOut, rows, feature, classifier.classes, seed);
     const { curve, last } = await distil(input, curriculum, trained, watcher, held);
     const weights = await trained.weights();
@@ -74,12 +62,7 @@ function outcome(
   last: { readonly regretLower: number; readonly regretUpper: number },
   provider: string,
 ): MethodOutput {
-  const floorMet =
-    last.regretUpper <= input.maxAccuracyDrop
-      ? true
-      : last.regretLower > input.maxAccuracyDrop
-        ? false
-        : undefined;
+  const floorMet = floorKept(last, input.maxAccuracyDrop);
   const notes: string[] = [];
   if (certificate?.form === 'masked') {
     notes.push(

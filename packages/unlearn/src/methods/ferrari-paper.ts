@@ -21,7 +21,7 @@ import {
 import { RandomStream } from '@assay/random';
 import { withDynamicBatch } from '../batch-axis.ts';
 import { UnlearnError } from '../errors.ts';
-import { HeldOut } from '../held-out.ts';
+import { floorKept, HeldOut } from '../held-out.ts';
 import { stackRows } from '../sampler.ts';
 import { Scorer, withScores } from '../scorer.ts';
 import { withWeights } from '../student.ts';
@@ -78,12 +78,7 @@ export const ferrariPaper: Method = async (input) => {
     }
     await watcher.load(weights);
     const look = await held.look(watcher);
-    const floorMet =
-      look.regretUpper <= input.maxAccuracyDrop
-        ? true
-        : look.regretLower > input.maxAccuracyDrop
-          ? false
-          : undefined;
+    const floorMet = floorKept(look, input.maxAccuracyDrop);
     return {
       model: withWeights(classifier.model, weights),
       met: look.ratioUpper <= input.targetSensitivity,

@@ -13,15 +13,15 @@
  * model's answers, which needs no labels.
  */
 import { trainableInitializers } from '@assay/graph';
-import { HeldOut, type Look } from '../held-out.ts';
+import { floorKept, HeldOut, type Look } from '../held-out.ts';
 import { measureSensitivity } from '../measure/sensitivity.ts';
 import { objectiveOf } from '../objective.ts';
 import type { CurvePoint } from '../request.ts';
 import type { RunRecord, RunState } from '../run-store.ts';
-import { Sampler } from '../sampler.ts';
 import { Scorer } from '../scorer.ts';
-import { Curriculum, Student } from '../student.ts';
+import { type Curriculum, Student } from '../student.ts';
 import { isContinuous } from '../subject.ts';
+import { curriculumOf } from './curriculum.ts';
 import { cutOf, finishCut, mask } from './cut.ts';
 import type { Method, MethodInput, MethodOutput } from './method.ts';
 import { LOOK_EVERY, rateAt } from './schedule.ts';
@@ -53,7 +53,7 @@ interface Best {
 }
 
 export const ferrari: Method = async (input) => {
-  const { classifier, feature, features, rows, seed, session } = input;
+  const { classifier, feature, rows, seed, session } = input;
   // What was forgotten before by proof stays cut, or training would bring it back.
   const cut = cutOf(classifier.model, input.forgotten, rows);
   const { model: masked, tables } = mask(classifier.model, cut);
@@ -70,19 +70,7 @@ export const ferrari: Method = async (input) => {
   const watcher = await Scorer.openLoadable(learner, parameters, session);
   const student = await Student.open(objective, parameters, session);
   try {
-    const teaching = {
-      teacher,
-      name: input.teacher,
-      useLabels: input.useLabels,
-      classes: classifier.classes,
-    };
-    const curriculum = new Curriculum(
-      new Sampler(rows, features, feature, seed),
-      objective,
-      teaching,
-      rows,
-      seed,
-    );
+    const curriculum = curriculumOf(input, objective, teacher);
     const run = new Run(input, curriculum, student, watcher, held, scale);
     const { weights, ...output } = await run.toEnd();
     const { model } = finishCut(classifier, input.forgotten, cut, weights);
@@ -238,8 +226,7 @@ class Run {
   async #judge(look: Look): Promise<{ met: boolean; floorMet: boolean | undefined }> {
     const { targetSensitivity, maxAccuracyDrop } = this.#input;
     const met = look.ratioUpper <= targetSensitivity;
-    const floorMet =
-      look.regretUpper <= maxAccuracyDrop ? true : look.regretLower > maxAccuracyDrop ? false : undefined;
+    const floorMet = floorKept(look, maxAccuracyDrop);
     const score = met ? look.divergence + (floorMet === false ? 5 : 0) : 10 + look.ratio;
     if (this.#best === undefined || score < this.#best.score) {
       this.#best = { score, met, floorMet, step: this.#step, weights: await this.#student.weights() };
