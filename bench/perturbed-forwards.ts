@@ -89,8 +89,8 @@ function* copiesOf({ images, patches }: Work): Generator<Rows> {
 
 /** f(x) and then f of every copy; the last scores. */
 async function withCone(scorer: Scorer, work: Work): Promise<Float32Array[]> {
-  const results = [(await scorer.scores(work.images)).values];
-  for await (const { values } of scorer.scoresOfChanges(work.images, work.feature, copiesOf(work))) {
+  const results: Float32Array[] = [];
+  for await (const { values } of scorer.scoresWithChanges(work.images, work.feature, copiesOf(work))) {
     results.push(values);
   }
   return results;

@@ -240,7 +240,7 @@ class OwnUnlearning {
       classes: classifier.classes,
     } as const;
     const sampler = new Sampler({ rows, features, feature }, SEED);
-    const curriculum = new Curriculum(sampler, objective, teaching, rows, SEED);
+    const curriculum = new Curriculum(sampler, objective, teaching, rows, 128, SEED);
     return new OwnUnlearning(teacher, student, curriculum, objective, await student.state());
   }
 
@@ -314,6 +314,7 @@ async function paperLoop({ classifier, feature, features, all }: Task, wanted: n
     heldOut: firstRows(all, 200),
     pool: rows,
     answers: 'conditional',
+    judgedBy: 'changes',
     useLabels: false,
     targetSensitivity: 0.02,
     maxAccuracyDrop: 1,

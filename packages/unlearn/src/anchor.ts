@@ -35,6 +35,8 @@ export interface Anchor {
   readonly pool: Rows;
   /** Who answers: the old model on the rows, averaged over other values, or the labels. */
   readonly answers: TeacherName | 'labels';
+  /** What shows on `heldOut` whether the feature is forgotten: every way of changing it, or that a trigger is put back. */
+  readonly judgedBy: 'changes' | 'replacements';
 }
 
 /**
@@ -52,7 +54,7 @@ export function anchorOf(
 ): Anchor {
   switch (reason) {
     case 'sensitive':
-      return { rows, heldOut, pool: rows, answers: teacher };
+      return { rows, heldOut, pool: rows, answers: teacher, judgedBy: 'changes' };
     case 'backdoor':
       return feature.kind === 'region'
         ? {
@@ -60,6 +62,8 @@ export function anchorOf(
             heldOut: withoutFeature(heldOut, feature),
             pool: rows,
             answers: 'conditional',
+            // They come from the triggered rows. Noise in its place is no trigger, and to be deaf to that as well costs accuracy.
+            judgedBy: 'replacements',
           }
         : withoutPlanted(feature, rows, heldOut, seed);
     case 'bias': {
@@ -70,7 +74,7 @@ export function anchorOf(
           `To forget "${feature.name}" because of bias, the requester's rows have to carry their classes: the old model is right on them for the wrong reason.`,
         );
       }
-      return { rows, heldOut, pool: rows, answers: 'labels' };
+      return { rows, heldOut, pool: rows, answers: 'labels', judgedBy: 'changes' };
     }
   }
 }
@@ -91,5 +95,6 @@ function withoutPlanted(feature: Feature, rows: Rows, heldOut: Rows, seed: numbe
     heldOut: copyFeature(heldOut, feature, sources, pool, random),
     pool,
     answers: 'marginal',
+    judgedBy: 'changes',
   };
 }

@@ -26,13 +26,22 @@ const LEAST_SAVING = 0.1;
 export class ConeScorer {
   readonly #session: Session;
   readonly #cone: Cone;
+  /** Outputs: the scores of the copies, and those of the images themselves where they are computed too. */
   readonly #scores: string;
+  readonly #ownScores: string | undefined;
   readonly #bounds: Bounds;
 
-  private constructor(session: Session, cone: Cone, scores: string, bounds: Bounds) {
+  private constructor(
+    session: Session,
+    cone: Cone,
+    scores: string,
+    ownScores: string | undefined,
+    bounds: Bounds,
+  ) {
     this.#session = session;
     this.#cone = cone;
     this.#scores = scores;
+    this.#ownScores = ownScores;
     this.#bounds = bounds;
   }
 
@@ -40,12 +49,14 @@ export class ConeScorer {
    * Opens the cone of a rectangle; undefined where the model has none, or where it saves little.
    *
    * @param model with its scores as its only output
+   * @param withOwn whether the images themselves are scored as well; else what they need beyond the cone is not computed
    * @param weights if given, these initializers become inputs that {@link load} replaces
    */
   static async open(
     model: Model,
     scores: string,
     bounds: Bounds,
+    withOwn: boolean,
     weights: Readonly<Record<string, Tensor>> | undefined,
     options: SessionOptions,
   ): Promise<ConeScorer | undefined> {
@@ -58,12 +69,11 @@ export class ConeScorer {
       const cone = coneOf(model, bounds.images.input, bounds.region);
       if (coneCost(cone, COPIES_PER_RUN / COPIES_PER_IMAGE, COPIES_PER_IMAGE).saved < LEAST_SAVING)
         return undefined;
-      // The scores of the images themselves are known.
       const perturbed = cone.perturbed[scores] ?? '';
-      const pruned = keepOutputs(cone.model, [perturbed]);
+      const pruned = keepOutputs(cone.model, withOwn ? [scores, perturbed] : [perturbed]);
       const exposed = weights === undefined ? pruned : exposeWeights(pruned, namesIn(pruned, weights)).model;
       const session = await openSession(exposed, options);
-      const scorer = new ConeScorer(session, cone, perturbed, bounds);
+      const scorer = new ConeScorer(session, cone, perturbed, withOwn ? scores : undefined, bounds);
       if (weights !== undefined) await scorer.load(weights);
       return scorer;
     } catch (error) {
@@ -91,12 +101,16 @@ export class ConeScorer {
    * The scores of copies of images.
    *
    * @param copies the rectangle of every image, for each copy, as {@link pixels} gives them
-   * @returns for each copy the scores of all images, row by row
+   * @returns the scores of all images, row by row: of the images themselves where they are computed, and of each copy
    */
-  async scores(base: Rows, copies: readonly Float32Array[]): Promise<readonly Float32Array[]> {
+  async scores(
+    base: Rows,
+    copies: readonly Float32Array[],
+  ): Promise<{ readonly own: Float32Array | undefined; readonly copies: readonly Float32Array[] }> {
     const { images, region } = this.#bounds;
     const size = images.channels * region.height * region.width;
     const results: Float32Array[][] = copies.map(() => []);
+    const own: Float32Array[] = [];
     const imagesPerRun = Math.max(1, Math.floor(COPIES_PER_RUN / copies.length));
     for (let from = 0; from < base.count; from += imagesPerRun) {
       const count = Math.min(imagesPerRun, base.count - from);
@@ -110,20 +124,28 @@ export class ConeScorer {
         ...takeRows(base, rows).inputs,
         [this.#cone.patches]: fromFloat32(dims, patches),
       });
-      const scores = output[this.#scores];
-      if (scores === undefined) throw new TypeError('the cone gives no scores');
-      const values = toFloat32(scores);
+      const values = scoresIn(output, this.#scores);
+      if (this.#ownScores !== undefined) own.push(scoresIn(output, this.#ownScores));
       const width = values.length / copies.length;
       results.forEach((parts, copy) => {
         parts.push(values.subarray(copy * width, (copy + 1) * width));
       });
     }
-    return results.map(joined);
+    return {
+      own: this.#ownScores === undefined ? undefined : joined(own),
+      copies: results.map(joined),
+    };
   }
 
   async close(): Promise<void> {
     await this.#session.close();
   }
+}
+
+function scoresIn(output: Readonly<Record<string, Tensor>>, name: string): Float32Array {
+  const scores = output[name];
+  if (scores === undefined) throw new TypeError('the cone gives no scores');
+  return toFloat32(scores);
 }
 
 function joined(parts: readonly Float32Array[]): Float32Array {

@@ -12,7 +12,10 @@ import type { Feature, Rows } from './subject.ts';
 
 /** What a look finds. */
 export interface Look {
-  /** ρ: the student's sensitivity as a part of the old model's, on the same perturbations. */
+  /**
+   * ρ: the student's sensitivity as a part of the old model's, on the same changes; the larger of both where images are
+   * judged perturbed and with their feature replaced.
+   */
   readonly ratio: number;
   /** Upper bound of ρ. */
   readonly ratioUpper: number;
@@ -44,6 +47,15 @@ const EVALUATIONS = 4000;
 const Z_THREE_LOOKS = 2.128;
 const ERROR_PER_LOOK = 0.05 / 3;
 
+/** Copies of the rows that are changed in one way, and how the old model takes it. */
+interface Changes {
+  readonly copies: readonly Perturbed[];
+  /** ‖f(x) − f(x + δ)‖ / ‖δ‖ of each row. */
+  readonly before: Float64Array;
+  /** Whether a student has to take it better. */
+  readonly isJudged: boolean;
+}
+
 /** The old model's side of every look, computed once. */
 export class HeldOut {
   readonly rows: Rows;
@@ -53,8 +65,7 @@ export class HeldOut {
   readonly #answers: Float64Array;
   /** Regret that the old model itself has on its own rows: only what comes on top is held against the student. */
   readonly #pardoned: Float64Array;
-  readonly #changes: readonly Perturbed[];
-  readonly #teacherQuotients: Float64Array;
+  readonly #changes: readonly Changes[];
 
   private constructor(
     rows: Rows,
@@ -62,8 +73,7 @@ export class HeldOut {
     classes: number,
     answers: Float64Array,
     pardoned: Float64Array,
-    changes: readonly Perturbed[],
-    quotients: Float64Array,
+    changes: readonly Changes[],
   ) {
     this.rows = rows;
     this.#feature = feature;
@@ -71,33 +81,39 @@ export class HeldOut {
     this.#answers = answers;
     this.#pardoned = pardoned;
     this.#changes = changes;
-    this.#teacherQuotients = quotients;
   }
 
   /** @param anchor its `heldOut` is looked at; values of the feature are taken from its `pool` */
   static async open(
     teacher: Scorer,
-    anchor: Pick<Anchor, 'heldOut' | 'pool' | 'answers'>,
+    anchor: Pick<Anchor, 'heldOut' | 'pool' | 'answers' | 'judgedBy'>,
     feature: Feature,
     classes: number,
     seed: number,
   ): Promise<HeldOut> {
-    const { heldOut, pool, answers } = anchor;
+    const { heldOut, pool, answers, judgedBy } = anchor;
     const random = new RandomStream(seed, 'held-out');
     const rows =
       answers === 'labels'
         ? replaceFeature(heldOut, feature, new RandomStream(seed, 'held-out/shown'), pool).rows
         : heldOut;
     const draws = Math.min(MOST_DRAWS, Math.max(FEWEST_DRAWS, Math.floor(EVALUATIONS / rows.count)));
-    const changes = Array.from({ length: draws }, (_, draw) => {
-      const isSmall = isContinuous(rows, feature) && (!isVisual(feature) || draw % 2 === 0);
-      return isSmall ? perturb(rows, feature, random) : replaceFeature(rows, feature, random, pool);
-    });
+    const perturbed = { change: () => perturb(rows, feature, random), isJudged: judgedBy === 'changes' };
+    const replaced = { change: () => replaceFeature(rows, feature, random, pool), isJudged: true };
+    // A model may mind what replaces a region ten times as much as a perturbation: one mean of both would say little of the latter.
+    const ways = isVisual(feature)
+      ? [perturbed, replaced]
+      : [isContinuous(rows, feature) ? { ...perturbed, isJudged: true } : replaced];
     const scores = await teacher.scores(rows);
-    const before = await quotients(teacher, rows, feature, scores, changes);
+    const changes: Changes[] = [];
+    for (const { change, isJudged } of ways) {
+      const copies = Array.from({ length: Math.ceil(draws / ways.length) }, change);
+      const { moved } = await quotients(teacher, rows, feature, copies, scores);
+      changes.push({ copies, before: moved, isJudged });
+    }
     if (answers !== 'labels') {
       const pardoned = new Float64Array(rows.count);
-      return new HeldOut(rows, feature, classes, probabilities(scores, classes), pardoned, changes, before);
+      return new HeldOut(rows, feature, classes, probabilities(scores, classes), pardoned, changes);
     }
     const oneHot = new Float64Array(rows.count * classes);
     const given = predictions(await teacher.scores(heldOut));
@@ -106,13 +122,24 @@ export class HeldOut {
       oneHot[row * classes + label] = 1;
       return given[row] === label ? 0 : 1;
     });
-    return new HeldOut(rows, feature, classes, oneHot, pardoned, changes, before);
+    return new HeldOut(rows, feature, classes, oneHot, pardoned, changes);
+  }
+
+  /** The old model's sensitivity to each way of changing the feature: perturbed, then replaced, where there are both. */
+  get scales(): readonly number[] {
+    return this.#changes.map(({ before }) => before.reduce((sum, value) => sum + value, 0) / before.length);
   }
 
   async look(student: Scorer): Promise<Look> {
     const { count } = this.rows;
-    const scores = await student.scores(this.rows);
-    const own = await quotients(student, this.rows, this.#feature, scores, this.#changes);
+    const ratios: Pick<Look, 'ratio' | 'ratioUpper'>[] = [];
+    let known: Scores | undefined;
+    for (const { copies, before } of this.#changes.filter(({ isJudged }) => isJudged)) {
+      const { moved, scores } = await quotients(student, this.rows, this.#feature, copies, known);
+      ratios.push(ratioOf(moved, before));
+      known = scores;
+    }
+    const scores = known ?? (await student.scores(this.rows));
     const p = probabilities(scores, this.#classes);
     const chosen = predictions(scores);
     let divergence = 0;
@@ -131,7 +158,8 @@ export class HeldOut {
       regrets[row] = Math.max(0, regret - (this.#pardoned[row] ?? 0));
     }
     return {
-      ...ratioOf(own, this.#teacherQuotients),
+      ratio: Math.max(...ratios.map(({ ratio }) => ratio)),
+      ratioUpper: Math.max(...ratios.map(({ ratioUpper }) => ratioUpper)),
       ...regretOf(regrets),
       divergence,
       agreement: agreed / count,
@@ -139,25 +167,34 @@ export class HeldOut {
   }
 }
 
-/** ‖f(x) − f(x + δ)‖ / ‖δ‖ per row, averaged over the changes. */
+/** ‖f(x) − f(x + δ)‖ / ‖δ‖ per row, averaged over the changes; and f(x), if it is not known. */
 async function quotients(
   scorer: Scorer,
   rows: Rows,
   feature: Feature,
-  base: Scores,
   changes: readonly Perturbed[],
-): Promise<Float64Array> {
-  const sums = new Float64Array(base.rows);
+  known: Scores | undefined,
+): Promise<{ readonly moved: Float64Array; readonly scores: Scores | undefined }> {
+  const sums = new Float64Array(rows.count);
   const copies = changes.map((change) => change.rows);
+  let base = known;
   let at = 0;
-  for await (const scores of scorer.scoresOfChanges(rows, feature, copies)) {
+  const all =
+    base === undefined
+      ? scorer.scoresWithChanges(rows, feature, copies)
+      : scorer.scoresOfChanges(rows, feature, copies);
+  for await (const scores of all) {
+    if (base === undefined) {
+      base = scores;
+      continue;
+    }
     const distances = scoreDistances(base, scores);
     const norms = changes[at++]?.norms;
     for (let row = 0; row < sums.length; row++) {
       sums[row] = (sums[row] ?? 0) + (distances[row] ?? 0) / (norms?.[row] ?? 1) / changes.length;
     }
   }
-  return sums;
+  return { moved: sums, scores: base };
 }
 
 /** ρ = Σ a / Σ b with the delta method's upper bound: the standard error of (aᵢ − ρ bᵢ) over the mean of b. */

@@ -48,6 +48,7 @@ export {
   type PublishedTask,
   trainAsPublished,
 } from './methods/ferrari-paper.ts';
+export { ROWS_PER_STEP } from './methods/schedule.ts';
 export * from './request.ts';
 export * from './scorer.ts';
 export * from './statistics.ts';

@@ -40,7 +40,7 @@ export interface Batch {
 /** Copies of a batch in which only the feature differs. */
 export interface Variants {
   readonly rows: readonly Rows[];
-  /** ‖x − x_v‖ on the feature's columns, variant by variant. */
+  /** ‖x − x_v‖ on the feature's columns times the scale of the way, variant by variant. */
   readonly distances: Float32Array;
 }
 
@@ -64,6 +64,8 @@ export interface Source {
   readonly pool?: Rows;
   /** Whether labels hold for the rows that are made: each batch then shows the feature at random, and mixes nothing. */
   readonly keepsLabels?: boolean;
+  /** How far the model moves by each way of {@link Sampler.variants}, for those in which it is to count the same; 1 by default. */
+  readonly scales?: readonly number[];
 }
 
 /** Draws batches from rows. */
@@ -76,8 +78,8 @@ export class Sampler {
 
   /** @param seed of the noise; everything else is drawn from the stream that a batch is asked of */
   constructor(source: Source, seed: number) {
-    const { rows, feature, pool = rows, keepsLabels = false } = source;
-    this.#source = { ...source, pool, keepsLabels };
+    const { rows, feature, pool = rows, keepsLabels = false, scales = [] } = source;
+    this.#source = { ...source, pool, keepsLabels, scales };
     this.#deviations = isVisual(feature) ? new Map() : deviationsOf(rows);
     this.#noise = noiseTable(new RandomStream(seed, 'unlearn/noise'));
     const seen = new Set<string>();
@@ -165,9 +167,13 @@ export class Sampler {
     );
     if (!isContinuous(batch, feature)) return { rows: [replaced], distances: byReplacement };
     const perturbed = perturb(batch, feature, random);
+    const [small = 1, large = 1] = this.#source.scales;
     const distances = new Float32Array(2 * batch.count);
-    distances.set(perturbed.norms);
-    distances.set(byReplacement, batch.count);
+    distances.set(perturbed.norms.map((norm) => small * norm));
+    distances.set(
+      byReplacement.map((distance) => large * distance),
+      batch.count,
+    );
     return { rows: [perturbed.rows, replaced], distances };
   }
 

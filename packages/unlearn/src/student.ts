@@ -10,8 +10,6 @@ import { type Batch, type Sampler, stackRows, type Variants } from './sampler.ts
 import { probabilities, type Scorer } from './scorer.ts';
 import { bytesOf, floats, type Rows, takeRows } from './subject.ts';
 
-/** Rows per step. */
-const BATCH = 128;
 /** Steps that go to the worker in one message, at most. */
 const CHUNK = 20;
 /** Bytes of inputs in one message, at most. */
@@ -52,7 +50,15 @@ export class Curriculum {
   /** Steps per chunk. */
   readonly chunkSteps: number;
 
-  constructor(sampler: Sampler, objective: Objective, teaching: Teaching, rows: Rows, seed: number) {
+  /** @param size rows per step; fewer of rows so large that a step would not fit into a message */
+  constructor(
+    sampler: Sampler,
+    objective: Objective,
+    teaching: Teaching,
+    rows: Rows,
+    size: number,
+    seed: number,
+  ) {
     this.#sampler = sampler;
     this.#objective = objective;
     this.#teaching = teaching;
@@ -62,7 +68,7 @@ export class Curriculum {
       0,
     );
     const copies = objective.distances === undefined ? 1 : 3;
-    this.#batch = Math.max(8, Math.min(BATCH, Math.floor(CHUNK_BYTES / (rowSize * copies))));
+    this.#batch = Math.max(8, Math.min(size, Math.floor(CHUNK_BYTES / (rowSize * copies))));
     this.chunkSteps = Math.max(
       1,
       Math.min(CHUNK, Math.floor(CHUNK_BYTES / (rowSize * copies * this.#batch))),

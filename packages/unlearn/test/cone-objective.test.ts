@@ -31,7 +31,7 @@ describe.each(FEATURES)('unlearning the region $name', (feature) => {
     const student = await Student.open(objective, parameters);
     const teaching = { teacher, answers: 'conditional', useLabels: false, classes: 5 } as const;
     const sampler = new Sampler({ rows, features: [feature], feature }, 1);
-    const curriculum = new Curriculum(sampler, objective, teaching, rows, 1);
+    const curriculum = new Curriculum(sampler, objective, teaching, rows, 128, 1);
     const results = await student.run(await curriculum.chunk(0, 6), () => 1e-3, 0.5);
     await Promise.all([teacher.close(), student.close()]);
     return results.flatMap(({ agreement, sensitivity }) => [agreement, sensitivity]);

@@ -101,6 +101,13 @@ describe.each(NETWORKS)('perturbing a trigger of 5×5 pixels in %s', (_, classif
         });
       }
       expect(at).toBe(4);
+      const own = await scorer.scores(rows);
+      const all: Float32Array[] = [];
+      for await (const { values } of scorer.scoresWithChanges(rows, feature, copies)) all.push(values);
+      expect(all).toHaveLength(5);
+      all[0]?.forEach((value, i) => {
+        expect(Math.abs(value - (own.values[i] ?? 0))).toBeLessThan(1e-4);
+      });
     }
     await scorer.close();
   });
@@ -158,7 +165,7 @@ describe('a scorer of regions', () => {
   });
 
   test('looks at a student with the quotients of the plain way', async () => {
-    const held = { heldOut: rows, pool: rows, answers: 'conditional' } as const;
+    const held = { heldOut: rows, pool: rows, answers: 'conditional', judgedBy: 'changes' } as const;
     const other = convNet({ ...NET, kernels: randomMatrix(1, 4 * 2 * 9, 9).flat() });
     const looks = [];
     for (const isPlain of [false, true]) {
@@ -166,7 +173,7 @@ describe('a scorer of regions', () => {
       const student = await Scorer.open(other);
       for (const scorer of [teacher, student]) {
         await scorer.scores(rows);
-        if (isPlain) scorer.scoresOfChanges = plainly(scorer);
+        if (isPlain) goPlainly(scorer);
       }
       looks.push(await (await HeldOut.open(teacher, held, feature, 3, 1)).look(student));
       await Promise.all([teacher.close(), student.close()]);
@@ -175,6 +182,47 @@ describe('a scorer of regions', () => {
     expect(Math.abs((plain?.ratio ?? 1) - 1)).toBeGreaterThan(0.01);
     expect(own?.ratio).toBeCloseTo(plain?.ratio ?? Number.NaN, 4);
     expect(own?.ratioUpper).toBeCloseTo(plain?.ratioUpper ?? Number.NaN, 4);
+  });
+
+  test('takes a student for what it does with the change that it minds more', async () => {
+    // The score is the pixel itself; a student that cuts it off at ±1 hardly minds another pixel, and still minds a small change.
+    const pixel = (most: number): Classifier => {
+      const build = new GraphBuilder(['images', 'out']);
+      const cut = build.op('Clip', ['images', build.scalar('float32', -most), build.scalar('float32', most)]);
+      const sum = build.op('ReduceSum', [cut, build.ints([1, 2, 3])], { keepdims: 0 });
+      const column = build.op('Reshape', [sum, build.ints([-1, 1])]);
+      build.op('Concat', [column, build.op('Neg', [column])], { axis: 1 }, 'out');
+      const inputs = [valueInfo('images', 'float32', ['batch', 1, 2, 2])];
+      const outputs = [valueInfo('out', 'float32', ['batch', 2])];
+      return {
+        model: makeModel(build.finish('pixel', inputs, outputs)),
+        output: { name: 'out', kind: 'logits' },
+        classes: 2,
+      };
+    };
+    const random = new RandomStream(5, 'pixels');
+    // Half of the pixels lie within ±1, where the student follows; the others lie at ±100.
+    const pixels = Float32Array.from({ length: 4 * 300 }, () => {
+      const value = 2 * random.uniform() - 1;
+      return random.uniform() < 0.5 ? 0.2 * value : 100 * Math.sign(value);
+    });
+    const some: Rows = {
+      count: 300,
+      inputs: { images: fromFloat32([300, 1, 2, 2], pixels) },
+      labels: undefined,
+    };
+    const one = rectangle('pixel', shapeOf(some), [0, 0, 1, 1]);
+    const teacher = await Scorer.open(pixel(1e6));
+    const student = await Scorer.open(pixel(1));
+    const held = { heldOut: some, pool: some, answers: 'conditional', judgedBy: 'changes' } as const;
+    const look = await (await HeldOut.open(teacher, held, one, 2, 1)).look(student);
+    // A small change is followed in half of the rows, mostly; what replaces a pixel is followed where both lie within ±1, in a quarter.
+    expect(look.ratio).toBeGreaterThan(0.35);
+    expect(look.ratio).toBeLessThan(0.55);
+    expect(look.ratioUpper).toBeGreaterThan(look.ratio);
+    const ofTrigger = await HeldOut.open(teacher, { ...held, judgedBy: 'replacements' }, one, 2, 1);
+    expect((await ofTrigger.look(student)).ratio).toBeLessThan(0.3);
+    await Promise.all([teacher.close(), student.close()]);
   });
 
   test('takes the plain way where the rows of a model depend on each other', async () => {
@@ -203,8 +251,11 @@ describe('a scorer of regions', () => {
 });
 
 /** Every copy through the whole network. */
-function plainly(scorer: Scorer): Scorer['scoresOfChanges'] {
-  return async function* (_base, _feature, changes) {
+function goPlainly(scorer: Scorer): void {
+  scorer.scoresOfChanges = async function* (_base, _feature, changes) {
     for (const copy of changes) yield await scorer.scores(copy);
+  };
+  scorer.scoresWithChanges = async function* (base, _feature, changes) {
+    for (const rows of [base, ...changes]) yield await scorer.scores(rows);
   };
 }

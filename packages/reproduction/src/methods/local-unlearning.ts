@@ -1,9 +1,12 @@
 /** Unlearning by the requester alone, with its own rows: what the methods of `@assay/unlearn` have in common here. */
 import { RandomStream } from '@assay/random';
 import {
+  type Feature,
   isContinuous,
+  isVisual,
   type MethodName,
   PUBLISHED,
+  ROWS_PER_STEP,
   type Rows,
   takeRows,
   type UnlearnRequest,
@@ -16,9 +19,6 @@ import { bytesOfWeights } from './weights.ts';
 
 /** Test rows for the measurements that unlearning itself makes: as few as can show a backdoor of less than 1 % gone. */
 const MEASURED = 500;
-/** Rows per step of the optimiser, before their copies with the feature changed. */
-const BATCH = 128;
-
 /** What of a request an experiment may change. */
 export type Changed = Partial<Pick<UnlearnRequest, 'because' | 'teacher' | 'useLabels'>>;
 
@@ -30,7 +30,7 @@ export async function unlearnLocally(context: MethodContext, method: MethodName)
   return {
     model: result.model,
     bytes: 2 * bytesOfWeights(weights),
-    ...rowsOf(result, isContinuous(rows, prepared.feature) ? 2 : 1),
+    ...rowsOf(result, prepared.feature, isContinuous(rows, prepared.feature) ? 2 : 1),
     seconds,
     notes: result.notes,
   };
@@ -75,14 +75,16 @@ export async function request(
 /** Rows through the network: the student's with their variants, and what the teacher answered. */
 function rowsOf(
   { method, steps, rows, teacher }: UnlearnResult,
+  feature: Feature,
   variants: number,
 ): { trainedRows: number; forwardRows: number } {
   const answered = { conditional: 1, marginal: 4, labels: 0 }[teacher];
+  const shown = steps * ROWS_PER_STEP[isVisual(feature) ? 'images' : 'tables'];
   switch (method) {
     case 'exact':
-      return { trainedRows: steps * BATCH, forwardRows: answered * steps * BATCH };
+      return { trainedRows: shown, forwardRows: answered * shown };
     case 'ferrari':
-      return { trainedRows: (1 + variants) * steps * BATCH, forwardRows: answered * steps * BATCH };
+      return { trainedRows: (1 + variants) * shown, forwardRows: answered * shown };
     case 'ferrari-paper':
       return { trainedRows: (1 + PUBLISHED.perturbations) * rows.used, forwardRows: 0 };
   }

@@ -49,14 +49,14 @@ export async function measureSensitivity(
   const { seed, relativeWidth = 0.05, absoluteWidth = 0.0005, draws = 8, signal, onFeature } = options;
   const order = new RandomStream(seed, 'sensitivity/rows').permutation(rows.count);
   const looks = looksAt(order);
-  const bases: { rows: Rows; scores: Scores }[] = [];
+  const bases: Base[] = [];
   const results = new Map<string, Sensitivity>();
   for (const [index, feature] of features.entries()) {
     const random = new RandomStream(seed, `sensitivity/${feature.name}`);
     const mean = new RunningMean();
     for (const [at, look] of looks.entries()) {
       signal?.throwIfAborted();
-      const base = bases[at] ?? (await baseOf(scorer, rows, look));
+      const base = bases[at] ?? { rows: takeRows(rows, look), scores: undefined };
       bases[at] = base;
       const perRow = await quotients(scorer, base, rows, feature, random, draws);
       for (const value of perRow) mean.add(value);
@@ -82,19 +82,16 @@ function looksAt(order: Uint32Array): readonly Uint32Array[] {
   return looks;
 }
 
-async function baseOf(
-  scorer: Scorer,
-  rows: Rows,
-  look: Uint32Array,
-): Promise<{ rows: Rows; scores: Scores }> {
-  const taken = takeRows(rows, look);
-  return { rows: taken, scores: await scorer.scores(taken) };
+/** Rows of a look, and their scores once they are known. */
+interface Base {
+  readonly rows: Rows;
+  scores: Scores | undefined;
 }
 
 /** The mean quotient of each row over its perturbations. */
 async function quotients(
   scorer: Scorer,
-  base: { rows: Rows; scores: Scores },
+  base: Base,
   pool: Rows,
   feature: Feature,
   random: RandomStream,
@@ -109,7 +106,15 @@ async function quotients(
       yield changed.rows;
     }
   }
-  for await (const scores of scorer.scoresOfChanges(base.rows, feature, changes())) {
+  const all =
+    base.scores === undefined
+      ? scorer.scoresWithChanges(base.rows, feature, changes())
+      : scorer.scoresOfChanges(base.rows, feature, changes());
+  for await (const scores of all) {
+    if (base.scores === undefined) {
+      base.scores = scores;
+      continue;
+    }
     const distances = scoreDistances(base.scores, scores);
     const lengths = norms.shift();
     for (let row = 0; row < sums.length; row++) {

@@ -4,6 +4,8 @@
  *
  *   KL(f₀(x) ‖ f(x)) + ½ KL(f₀(x) ‖ f(x_δ)) + ½ KL(f₀(x) ‖ f(x_r)) + λ · s/s₀
  *
+ * For images, s/s₀ is the mean of two such quotients: of perturbations, and of regions or colours that are replaced.
+ *
  * λ follows the sensitivity: it rises while s/s₀ lags behind a path that falls geometrically to half the target, and
  * sinks when it is ahead. After each round the student is looked at on the held-out rows. If the target is met and the
  * floor not broken, the run ends; if the floor is broken, the limit of λ comes down; if the target is not met, it goes
@@ -28,12 +30,22 @@ import type { Method, MethodInput, MethodOutput } from './method.ts';
 import { LOOK_EVERY, rateAt } from './schedule.ts';
 
 const ROUNDS = 3;
-const STEPS_PER_ROUND = { tables: 2000, images: 400 };
+/** How a run goes: fewer steps for images, of which each costs far more. */
+interface Course {
+  readonly stepsPerRound: number;
+  readonly firstLambda: number;
+  /** The limit of λ grows by at least twice after each round that missed the target, and by as much as it lacked, up to this. */
+  readonly fastestGrowth: number;
+}
+const COURSES: Readonly<Record<'tables' | 'images', Course>> = {
+  tables: { stepsPerRound: 2000, firstLambda: 0.1, fastestGrowth: 2 },
+  images: { stepsPerRound: 400, firstLambda: 0.7, fastestGrowth: 4 },
+};
 const LOWEST_LAMBDA = 0.1;
-/** λ may rise to this in the first round, and to twice as much after each round that missed the target. */
+/** λ may rise to this in the first round. */
 const FIRST_LIMIT = 3;
 /** λ counts this much where logits are matched: their squared distance is so much smaller than a cross-entropy. */
-const SCORES_WEIGHT = 0.05;
+const SCORES_WEIGHT = 0.2;
 /** λ is adjusted after so many steps. */
 const ADJUST_EVERY = 20;
 /** The path of the sensitivity ends at this part of the target, and lower in a round after one that missed it … */
@@ -64,8 +76,10 @@ export const ferrari: Method = async (input) => {
   const parameters = trainableInitializers(classifier.model).filter((name) => !tables.includes(name));
   const teacher = await Scorer.open(classifier, session);
   const held = await HeldOut.open(teacher, input, feature, classifier.classes, seed);
-  const scale = await originalSensitivity(teacher, input);
-  if (scale === 0) {
+  // Of images both ways of changing the feature are to count the same, so that their distances hold the scale already.
+  const scales = isVisual(feature) ? held.scales : [];
+  const largest = isVisual(feature) ? Math.max(...scales) : await originalSensitivity(teacher, input);
+  if (largest === 0) {
     await teacher.close();
     return untouched(input, teacher.provider);
   }
@@ -77,7 +91,9 @@ export const ferrari: Method = async (input) => {
   const watcher = await Scorer.openLoadable(learner, parameters, session);
   const student = await Student.open(objective, parameters, session);
   try {
-    const curriculum = curriculumOf(input, objective, teacher);
+    const moved = scales.map((scale) => (scale > 0 ? scale : largest));
+    const curriculum = curriculumOf(input, objective, teacher, moved);
+    const scale = isVisual(feature) ? 1 : largest;
     const run = new Run(input, curriculum, student, watcher, held, scale, objective.matches);
     const { weights, ...output } = await run.toEnd();
     const { model } = finishCut(classifier, input.forgotten, cut, weights);
@@ -123,12 +139,12 @@ class Run {
   readonly #curve: CurvePoint[] = [];
   #step = 0;
   #round = 0;
-  #lambda = LOWEST_LAMBDA;
+  #lambda: number;
   #limit = FIRST_LIMIT;
   #average: number | undefined;
   /** Where the path of s/s₀ ends, on the rows learned from. */
   #goal: number;
-  readonly #steps: number;
+  readonly #course: Course;
   readonly #weight: number;
   #best: Best | undefined;
   #savedAt = performance.now();
@@ -150,7 +166,8 @@ class Run {
     this.#scale = scale;
     this.#goal = input.targetSensitivity * GOAL;
     this.#weight = matches === 'scores' ? SCORES_WEIGHT : 1;
-    this.#steps = isVisual(input.feature) ? STEPS_PER_ROUND.images : STEPS_PER_ROUND.tables;
+    this.#course = COURSES[isVisual(input.feature) ? 'images' : 'tables'];
+    this.#lambda = this.#course.firstLambda;
   }
 
   async toEnd(): Promise<Omit<MethodOutput, 'model'> & { readonly weights: Weights }> {
@@ -169,7 +186,8 @@ class Run {
         this.#limit = Math.max(LOWEST_LAMBDA, this.#lambda / 3);
       } else {
         // Few rows are learned better than they generalise: what the held-out rows lack is made up for by aiming lower.
-        this.#limit *= 2;
+        const excess = look.ratioUpper / this.#input.targetSensitivity;
+        this.#limit *= Math.min(this.#course.fastestGrowth, Math.max(2, excess));
         this.#goal *= Math.max(LARGEST_GOAL_CUT, this.#input.targetSensitivity / look.ratioUpper);
       }
       this.#lambda = Math.min(this.#lambda, this.#limit);
@@ -208,6 +226,10 @@ class Run {
       this.#report();
       await this.#saveNowAndThen();
     }
+  }
+
+  get #steps(): number {
+    return this.#course.stepsPerRound;
   }
 
   /** Moves λ by the square root of how far s/s₀ is off its path, at most by √2 either way. */

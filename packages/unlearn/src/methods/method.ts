@@ -21,6 +21,8 @@ export interface MethodInput {
   readonly seed: number;
   /** Whose answers the student learns. */
   readonly answers: Anchor['answers'];
+  /** By which changes it is judged on the held-out rows. */
+  readonly judgedBy: Anchor['judgedBy'];
   readonly useLabels: boolean;
   /** Part of the original sensitivity at which the feature counts as forgotten. */
   readonly targetSensitivity: number;
