@@ -6,19 +6,19 @@
  */
 import type { RunOptions } from './events.ts';
 import type { FederationSettings, Network, Preset, ScenarioName } from './scenario.ts';
-import { imageSettings, tableSettings } from './scenarios/settings.ts';
+import { imageSettings, type Planted, tableSettings } from './scenarios/settings.ts';
 
 /** Rows for training, all clients together, and numbers per row. */
 interface Size {
   readonly rows: Readonly<Record<'quick' | 'quickResnet' | 'full', number>>;
   readonly width: number;
-  readonly isPlanted: boolean;
+  readonly planted: Planted;
 }
 
-const size = (width: number, isPlanted: boolean, full: number, quick = full, quickResnet = quick): Size => ({
+const size = (width: number, planted: Planted, full: number, quick = full, quickResnet = quick): Size => ({
   rows: { quick, quickResnet, full },
   width,
-  isPlanted,
+  planted,
 });
 
 const GREY = 28 * 28;
@@ -26,25 +26,25 @@ const COLOUR = 3 * 32 * 32;
 const CELEBA = 3 * 64 * 64;
 
 const SIZES: Readonly<Record<ScenarioName, Size>> = {
-  adult: size(1, false, 43_958),
-  diabetes: size(1, false, 691),
-  'celeba-mouth': size(CELEBA, false, 162_079, 8_000),
-  'faces-mouth': size(COLOUR, false, 800),
-  mnist: size(GREY, true, 60_000, 20_000, 10_000),
-  'fashion-mnist': size(GREY, true, 60_000, 20_000, 10_000),
-  'cifar-10': size(COLOUR, true, 50_000, 20_000, 10_000),
-  'cifar-20': size(COLOUR, true, 50_000, 20_000, 10_000),
-  'cifar-100': size(COLOUR, true, 50_000, 20_000, 10_000),
-  'coloured-mnist': size(3 * GREY, true, 11_982),
-  'coloured-background': size(3 * GREY, true, 11_982),
-  'celeba-bias': size(CELEBA, true, 162_079, 8_000),
-  'faces-bias': size(COLOUR, true, 800),
+  adult: size(1, 'nothing', 43_958),
+  diabetes: size(1, 'nothing', 691),
+  'celeba-mouth': size(CELEBA, 'nothing', 162_079, 8_000),
+  'faces-mouth': size(COLOUR, 'nothing', 800),
+  mnist: size(GREY, 'trigger', 60_000, 20_000, 10_000),
+  'fashion-mnist': size(GREY, 'trigger', 60_000, 20_000, 10_000),
+  'cifar-10': size(COLOUR, 'trigger', 50_000, 20_000, 10_000),
+  'cifar-20': size(COLOUR, 'trigger', 50_000, 20_000, 10_000),
+  'cifar-100': size(COLOUR, 'trigger', 50_000, 20_000, 10_000),
+  'coloured-mnist': size(3 * GREY, 'bias', 11_982),
+  'coloured-background': size(3 * GREY, 'bias', 11_982),
+  'celeba-bias': size(CELEBA, 'bias', 162_079, 8_000),
+  'faces-bias': size(COLOUR, 'bias', 800),
 };
 
 /** Seconds of a training step for an image, by its numbers: the first layer sees channels, all others only the area. */
 const SECONDS_PER_IMAGE: Readonly<Record<Network, Readonly<Record<number, number>>>> = {
   cnn: { [GREY]: 0.00013, [3 * GREY]: 0.00015, [COLOUR]: 0.00017, [CELEBA]: 0.00062 },
-  resnet18: { [GREY]: 0.028, [3 * GREY]: 0.028, [COLOUR]: 0.032, [CELEBA]: 0.13 },
+  resnet18: { [GREY]: 0.017, [3 * GREY]: 0.017, [COLOUR]: 0.022, [CELEBA]: 0.09 },
 };
 /** Seconds of a step of a table's small network, whatever its batch. */
 const SECONDS_PER_STEP = 0.0003;
@@ -75,10 +75,10 @@ export function estimateSeconds(
   method: string,
   { preset, network }: Pick<RunOptions, 'preset' | 'network'>,
 ): number {
-  const { rows, width, isPlanted } = SIZES[scenario];
+  const { rows, width, planted } = SIZES[scenario];
   const isTable = width === 1;
   const own = rowsOf(rows, preset, isTable ? 'cnn' : network) / 10;
-  const settings = isTable ? tableSettings(preset, own) : imageSettings(preset, isPlanted, own);
+  const settings = isTable ? tableSettings(preset, own) : imageSettings(preset, network, planted, own);
   const { rounds, perRound, local } = settings;
   const secondsPerRow = isTable
     ? SECONDS_PER_STEP / Math.min(own, local.batchSize)

@@ -378,8 +378,8 @@ describe('what a run will cost', () => {
         expect(full).toBeGreaterThan(quick);
       }
     }
-    // 200 rounds × 4 clients × 5 epochs × 6000 images, at 28 ms each.
+    // 200 rounds × 4 clients × 5 epochs × 6000 images, at 17 ms each.
     const days = estimateSeconds('mnist', 'baseline', { preset: 'full', network: 'resnet18' }) / 86_400;
-    expect(days).toBeCloseTo(7.8, 1);
+    expect(days).toBeCloseTo(4.7, 1);
   });
 });

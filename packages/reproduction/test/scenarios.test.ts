@@ -95,8 +95,14 @@ describe('settings', () => {
       perRound: 4,
       average: 'unweighted',
     };
-    expect(imageSettings('full', true, 6000)).toMatchObject({ ...paper, requesterWeight: 10 });
-    expect(imageSettings('full', false, 6000)).toMatchObject({ ...paper, requesterWeight: 1 });
+    expect(imageSettings('full', 'resnet18', 'trigger', 6000)).toMatchObject({
+      ...paper,
+      requesterWeight: 10,
+    });
+    expect(imageSettings('full', 'resnet18', 'nothing', 6000)).toMatchObject({
+      ...paper,
+      requesterWeight: 1,
+    });
     expect(tableSettings('full', 4000)).toMatchObject({
       ...paper,
       local: { ...paper.local, learningRate: 1e-3 },

@@ -66,7 +66,7 @@ export function prepareBackdoor(name: keyof typeof TITLES): Prepare {
       test: clean,
       retainTest: clean,
       forgetTest: imageRows(triggered),
-      federation: imageSettings(preset, true, train.count / CLIENTS),
+      federation: imageSettings(preset, network, 'trigger', train.count / CLIENTS),
       notes: [
         ...(name === 'cifar-10' && train.count <= 10_000
           ? ['One of the five training batches: 10,000 images.']

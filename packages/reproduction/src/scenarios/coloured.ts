@@ -52,7 +52,10 @@ export function prepareColoured(name: keyof typeof SCENARIOS): Prepare {
       retainTest,
       forgetTest,
       // The requester's images count as many as they are: a client among four would not be heard.
-      federation: { ...imageSettings(preset, true, biased.count / CLIENTS), average: 'weighted' },
+      federation: {
+        ...imageSettings(preset, network, 'bias', biased.count / CLIENTS),
+        average: 'weighted',
+      },
       notes: [
         `The requester holds ${100 * OWN_SHARE} % of the images, and the mean of a round is weighted by rows; the others' images have either colour.`,
       ],

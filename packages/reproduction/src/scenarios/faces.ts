@@ -127,7 +127,7 @@ export function prepareMouth(set: FaceSet): Prepare {
       test: held,
       retainTest: held,
       forgetTest: held,
-      federation: imageSettings(preset, false, train.count / CLIENTS),
+      federation: imageSettings(preset, network, 'nothing', train.count / CLIENTS),
       notes: set === 'celeba' ? [] : [STAND_IN],
     };
   };
@@ -165,7 +165,7 @@ export function prepareFaceBias(set: FaceSet): Prepare {
         test: rowsOf(test),
         retainTest,
         forgetTest,
-        federation: imageSettings(preset, true, each),
+        federation: imageSettings(preset, network, 'bias', each),
         notes: [],
       };
     }
@@ -188,7 +188,7 @@ export function prepareFaceBias(set: FaceSet): Prepare {
       test: stacked([forgetTest, retainTest]),
       retainTest,
       forgetTest,
-      federation: { ...imageSettings(preset, true, train.count / CLIENTS), average: 'weighted' },
+      federation: { ...imageSettings(preset, network, 'bias', train.count / CLIENTS), average: 'weighted' },
       notes: [
         STAND_IN,
         'FairFace does not say who smiles; the bias is planted as the brightness of the mouth.',
