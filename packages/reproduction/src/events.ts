@@ -15,7 +15,10 @@ export interface RunOptions {
   readonly dataDir?: string;
   /** Results that are in it are not computed again. */
   readonly folder: ResultStore;
+  /** Threads of the runtime in each job. */
   readonly threads?: number;
+  /** Scenarios and seeds that are run side by side; 1 by default. Each has its data in memory. */
+  readonly jobs?: number;
   readonly signal?: AbortSignal;
 }
 

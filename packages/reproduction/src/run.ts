@@ -12,6 +12,7 @@ import type { SessionOptions, Tensors } from '@assay/engine';
 import { History } from '@assay/federation';
 import { decodeModel, encodeModel, type Model } from '@assay/graph';
 import { UnlearnError } from '@assay/unlearn';
+import { abreast, type Lane } from './abreast.ts';
 import { estimateSeconds } from './cost.ts';
 import type { ResultStore, RunEvent, RunOptions } from './events.ts';
 import { federateOf } from './federate.ts';
@@ -19,7 +20,9 @@ import { prefixed, trainingDigest } from './kept.ts';
 import { costOf, distanceTo, isDivergence, measure, type Reference, withWeightsOf } from './measure.ts';
 import type { Federate, Method, Remedy } from './method.ts';
 import { METHODS } from './methods/index.ts';
+import { Pace } from './pace.ts';
 import { picturesOf } from './pictures.ts';
+import { Queue } from './queue.ts';
 import type { Result } from './result.ts';
 import { resultKey } from './result-document.ts';
 import type { Prepared, ScenarioName } from './scenario.ts';
@@ -64,32 +67,43 @@ export async function* reproduce(
     kind: 'plan',
     cells: cells.length,
     done: cells.length - open.length,
-    estimatedSeconds: estimate(open),
+    estimatedSeconds: estimate(open) / lanesFor(open, options),
   };
-  for await (const each of preparing(options, prepares, open, estimate, pace)) {
+  const pieces = preparing(options, prepares, open, estimate, pace);
+  yield* abreast(pieces, lanesFor(open, options), options.signal, async function* (each, lane) {
     if ('kind' in each) {
       yield each;
-      continue;
+      return;
     }
     const { prepared, own, scenario, seed } = each;
+    const place = `${scenario} ${seed}`;
     const wanted = methods.filter(({ name }) => own.some(({ method }) => method === name));
     let left = own;
-    for await (const event of runScenario(prepared, methods, wanted, seed, options)) {
+    for await (const event of runScenario(prepared, methods, wanted, seed, options, lane)) {
       if (event.kind === 'progress') {
         const current = estimateSeconds(scenario, event.method, options) * event.done;
-        yield { ...event, ...pace.at(current) };
+        yield { ...event, ...pace.at(place, current) };
         continue;
       }
       if (event.kind === 'result') {
         const done = left.filter(({ method }) => method === event.result.method);
         left = left.filter((cell) => !done.includes(cell));
-        pace.finish(estimate(done));
+        pace.finish(place, estimate(done));
       }
       yield event;
     }
     // What failed.
     pace.leaveOut(estimate(left));
-  }
+  });
+}
+
+/** How many scenarios and seeds are run side by side: as many as are wanted and open. */
+export function lanesFor(
+  open: readonly { readonly scenario: ScenarioName; readonly seed: number }[],
+  { jobs = 1 }: Pick<RunOptions, 'jobs'>,
+): number {
+  const pieces = new Set(open.map(({ scenario, seed }) => `${scenario} ${seed}`)).size;
+  return Math.max(1, Math.min(jobs, pieces));
 }
 
 /** A scenario and seed with its data, and what is open of it. */
@@ -140,41 +154,6 @@ interface Cell {
   readonly method: string;
 }
 
-/** How far a run is, and how long it will take yet by the pace of this machine. */
-export class Pace {
-  readonly #total: number;
-  readonly #started = performance.now();
-  #left: number;
-  #finished = 0;
-  #shown = 0;
-
-  /** @param total estimated seconds of the whole run, @param left of what is not there yet */
-  constructor(total: number, left: number) {
-    this.#total = total;
-    this.#left = left;
-  }
-
-  finish(estimated: number): void {
-    this.#left -= estimated;
-    this.#finished += estimated;
-  }
-
-  /** What will not be done says nothing of the pace. */
-  leaveOut(estimated: number): void {
-    this.#left -= estimated;
-  }
-
-  /** @param current estimated seconds of the cell under way that are done */
-  at(current: number): { readonly done: number; readonly remainingSeconds: number } {
-    const left = Math.max(0, this.#left - current);
-    // A cell that is computed again, for what others need of it, is no step back.
-    this.#shown = Math.max(this.#shown, Math.min(1, 1 - left / this.#total));
-    const spent = (performance.now() - this.#started) / 1000;
-    const reckoned = this.#finished + current;
-    return { done: this.#shown, remainingSeconds: left * (this.#finished > 0 ? spent / reckoned : 1) };
-  }
-}
-
 /** @param wanted those of the methods whose results are not there */
 async function* runScenario(
   prepared: Prepared,
@@ -182,13 +161,14 @@ async function* runScenario(
   wanted: readonly Method[],
   seed: number,
   options: RunOptions,
+  lane: Lane,
 ): AsyncGenerator<RunEvent, void, undefined> {
   const { folder, preset, network } = options;
   const scenario = prepared.name;
-  const session: SessionOptions = { threads: options.threads ?? 1 };
+  const session: SessionOptions = { threads: options.threads ?? 1, worker: lane.worker };
   const place = `${scenario}/${network}-${preset}/seed-${seed}`;
   const stop = new AbortController();
-  const signal = AbortSignal.any([stop.signal, ...(options.signal === undefined ? [] : [options.signal])]);
+  const signal = AbortSignal.any([stop.signal, lane.signal]);
   const queue = new Queue<RunEvent>();
   const headOf = (method: string) => ({ scenario, method, seed, preset, network });
   const failed = (method: string, cause: unknown): void => {
@@ -379,37 +359,4 @@ export async function trained(
   const model = withWeightsOf(first, weights);
   await folder.keep(key, encodeModel(model));
   return { model, weights };
-}
-
-/** Events of work under way, in order. */
-export class Queue<Event> {
-  readonly #events: Event[] = [];
-  #wake: (() => void) | undefined;
-
-  push(event: Event): void {
-    this.#events.push(event);
-    this.#wake?.();
-  }
-
-  /** Yields what is pushed until the work is done; throws what the work throws. */
-  async *drain(work: Promise<void>): AsyncGenerator<Event, void, undefined> {
-    let isOver = false;
-    const ended = work.finally(() => {
-      isOver = true;
-      this.#wake?.();
-    });
-    ended.catch(() => {});
-    while (!isOver || this.#events.length > 0) {
-      const event = this.#events.shift();
-      if (event !== undefined) {
-        yield event;
-        continue;
-      }
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-        if (isOver) resolve();
-      });
-    }
-    await ended;
-  }
 }

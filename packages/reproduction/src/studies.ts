@@ -10,11 +10,14 @@ import { UnlearnError } from '@assay/unlearn';
 import type { Ablation, AblationContext, AblationName, Series, Setting } from './ablations/ablation.ts';
 import { ABLATIONS } from './ablations/index.ts';
 import { isTargetMet, measurePoint } from './ablations/measure.ts';
+import { abreast, type Lane } from './abreast.ts';
 import { estimateSeconds } from './cost.ts';
 import type { RunEvent, RunOptions } from './events.ts';
 import { federateOf } from './federate.ts';
 import { prefixed } from './kept.ts';
-import { Pace, preparing, Queue, trained } from './run.ts';
+import { Pace } from './pace.ts';
+import { Queue } from './queue.ts';
+import { lanesFor, preparing, trained } from './run.ts';
 import type { Prepared, ScenarioName } from './scenario.ts';
 import { SCENARIOS } from './scenarios/index.ts';
 import { type AblationPoint, type PointMeasured, type Study, studyKey } from './study.ts';
@@ -58,49 +61,52 @@ export async function* studies(options: StudyOptions): AsyncGenerator<RunEvent, 
     kind: 'plan',
     cells: cells.length,
     done: cells.length - open.length,
-    estimatedSeconds: estimate(open),
+    estimatedSeconds: estimate(open) / lanesFor(open, options),
   };
   const pace = new Pace(estimate(cells), estimate(open));
-  for await (const each of preparing(options, SCENARIOS, open, estimate, pace)) {
+  const pieces = preparing(options, SCENARIOS, open, estimate, pace);
+  yield* abreast(pieces, lanesFor(open, options), options.signal, async function* (each, lane) {
     if ('kind' in each) {
       yield each;
-      continue;
+      return;
     }
-    const { prepared, own } = each;
+    const { prepared, own, scenario, seed } = each;
+    const place = `${scenario} ${seed}`;
     // The training belongs to the first of them.
     let ahead = trainingsOf(own, options);
     let at = 0;
-    for await (const event of studiesOf(prepared, own, options)) {
+    for await (const event of studiesOf(prepared, own, options, lane)) {
       const cell = own[at];
       const whole = ahead + (cell === undefined ? 0 : secondsOf(cell, options));
       if (event.kind === 'progress') {
-        yield { ...event, ...pace.at(whole * event.done) };
+        yield { ...event, ...pace.at(place, whole * event.done) };
         continue;
       }
       if (event.kind === 'study' || event.kind === 'failed') {
-        if (event.kind === 'study') pace.finish(whole);
+        if (event.kind === 'study') pace.finish(place, whole);
         else pace.leaveOut(whole);
         ahead = 0;
         at += 1;
       }
       yield event;
     }
-  }
+  });
 }
 
 /** The documents of one scenario and seed that are wanted, whatever they are kept with; the runner of {@link studies}. */
 export async function* studiesOf(
   prepared: Prepared,
   wanted: readonly Cell[],
-  options: Pick<StudyOptions, 'folder' | 'signal' | 'preset' | 'network' | 'threads'>,
+  options: Pick<StudyOptions, 'folder' | 'preset' | 'network' | 'threads'>,
+  lane: Lane,
 ): AsyncGenerator<RunEvent, void, undefined> {
   const { folder, preset, network } = options;
   const [first] = wanted;
   if (first === undefined) return;
   const { scenario, seed } = first;
   const stop = new AbortController();
-  const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
-  const session: SessionOptions = { threads: options.threads ?? 1 };
+  const signal = AbortSignal.any([lane.signal, stop.signal]);
+  const session: SessionOptions = { threads: options.threads ?? 1, worker: lane.worker };
   const place = `${scenario}/${network}-${preset}/seed-${seed}`;
   const queue = new Queue<RunEvent>();
   const report = (method: string) => (done: number, detail: string) =>

@@ -177,6 +177,58 @@ describe('a run', () => {
     ]);
   });
 
+  test('gives the same side by side as one after the other, and does as many at a time as it may', async () => {
+    const seeds = [1, 2, 3];
+    let [underWay, most] = [0, 0];
+    const counting: Method = {
+      ...baseline,
+      name: 'counting',
+      run: async (context) => {
+        underWay += 1;
+        most = Math.max(most, underWay);
+        const remedy = await fineTune.run(context);
+        underWay -= 1;
+        return remedy;
+      },
+    };
+    const results = async (jobs: number) => {
+      const folder = new Folder();
+      const events = await run(folder, [baseline, retrain, counting], { seeds, jobs });
+      expect(events.filter(({ kind }) => kind === 'result')).toHaveLength(9);
+      return new Map((await resultsIn(folder)).map((result) => [resultKey(result), result]));
+    };
+    const alone = await results(1);
+    expect(most).toBe(1);
+    const together = await results(3);
+    expect(most).toBeGreaterThan(1);
+    expect(together).toEqual(alone);
+  });
+
+  test('that fails in one place stops in all, and is told why', async () => {
+    const folder = new Folder();
+    folder.diesAt = 12;
+    const failing = run(folder, [baseline, retrain], { seeds: [1, 2, 3, 4], jobs: 2 });
+    await expect(failing).rejects.toThrow(Killed);
+    const { writes } = folder;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(folder.writes).toBe(writes);
+    folder.diesAt = Number.POSITIVE_INFINITY;
+    const [plan] = await run(folder, [baseline, retrain], { seeds: [1, 2, 3, 4], jobs: 2 });
+    expect(plan).toMatchObject({ kind: 'plan', cells: 8 });
+    expect(await resultsIn(folder)).toHaveLength(8);
+  });
+
+  test('that nobody listens to any more stops', async () => {
+    const folder = new Folder();
+    const wanted = options(folder, { methods: ['baseline', 'retrain'], seeds: [1, 2, 3, 4], jobs: 2 });
+    for await (const event of reproduce(wanted, experiments([baseline, retrain])))
+      if (event.kind === 'result') break;
+    const { writes } = folder;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(folder.writes).toBe(writes);
+    expect((await resultsIn(folder)).length).toBeLessThan(8);
+  });
+
   test('says of methods that refuse or diverge why they were not run', async () => {
     const found = await resultsIn((await everything).folder);
     const notRun = Object.fromEntries(

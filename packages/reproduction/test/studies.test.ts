@@ -1,5 +1,6 @@
 /** The ablations and the theorem on planted federations, what is kept of them, and their tables. */
 
+import { startWorker } from '@assay/engine';
 import { toNumbers, trainableInitializers } from '@assay/graph';
 import { RandomStream } from '@assay/random';
 import { meanOf, type Rows, trainAsPublished } from '@assay/unlearn';
@@ -60,7 +61,8 @@ async function collected(
 ): Promise<readonly RunEvent[]> {
   const events: RunEvent[] = [];
   const options = { folder, preset: 'quick', network: 'cnn', threads: 1 } as const;
-  for await (const event of studiesOf(prepared, wanted, options)) events.push(event);
+  const lane = { worker: await startWorker(), signal: new AbortController().signal };
+  for await (const event of studiesOf(prepared, wanted, options, lane)) events.push(event);
   return events;
 }
 

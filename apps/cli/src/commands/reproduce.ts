@@ -1,4 +1,5 @@
 /** `assay reproduce ferrari`: the paper's experiments run again, its tables beside ours. */
+import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import {
   type MethodTitle,
@@ -27,6 +28,9 @@ export interface Runner {
   /** Ablations, shares of the data, the theorem: they are run where they are asked for by name; none if not given. */
   readonly studies?: (options: StudyOptions) => AsyncGenerator<RunEvent>;
 }
+
+/** So many jobs fit into the memory of an ordinary machine. */
+const MOST_JOBS = 4;
 
 export function addReproduce(program: Command, action: Action): void {
   program
@@ -61,7 +65,12 @@ export function addReproduce(program: Command, action: Action): void {
         'network for images (default: cnn with quick, resnet18 with full)',
       ).choices(['cnn', 'resnet18']),
     )
-    .option('--threads <number>', 'threads of the runtime (default: 1)', wholeNumber(1, 1024))
+    .option('--threads <number>', 'threads of the runtime in each job (default: 1)', wholeNumber(1, 1024))
+    .option(
+      '--jobs <number>',
+      `scenarios and seeds that are run side by side (default: one for each core, at most ${MOST_JOBS})`,
+      wholeNumber(1, 1024),
+    )
     .addOption(
       new Option('-o, --out <folder>', 'folder for results and tables; a run goes on from it').default(
         'assay-ferrari',
@@ -105,6 +114,9 @@ export async function reproduceFerrari(
     signal,
     ...(settings.dataDir === undefined ? {} : { dataDir: settings.dataDir }),
     ...(options.threads === undefined ? {} : { threads: options.threads }),
+    jobs:
+      options.jobs ??
+      Math.max(1, Math.min(MOST_JOBS, Math.floor(availableParallelism() / (options.threads ?? 1)))),
   };
   const report = new Tabulation(context, options, wanted, runner.methods, folder, store);
   if (!options.run) return await report.finish();

@@ -35,6 +35,7 @@ export interface ReproduceOptions {
   readonly seeds: number;
   readonly network?: Network;
   readonly threads?: number;
+  readonly jobs?: number;
   readonly out: string;
   readonly dryRun?: boolean;
   /** False where only the tables are wanted, of the results that are there. */
