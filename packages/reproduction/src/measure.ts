@@ -76,26 +76,13 @@ export async function measure(
 ): Promise<Measured> {
   const { seed, session, signal, onProgress } = options;
   const classifier: Classifier = { ...prepared.classifier, model };
-  const { feature, reason, test, retainTest, forgetTest } = prepared;
   const watched = { seed, session, ...(signal === undefined ? {} : { signal }) };
   const scorer = await Scorer.open(classifier, session);
   try {
-    onProgress(0, 'accuracy');
-    const accuracyOn = async (rows: Rows): Promise<Accuracy> =>
-      accuracyOf(predictions(await scorer.scores(rows)), rows.labels ?? new Int32Array(rows.count));
-    const onTest = await accuracyOn(test);
-    const accuracy = {
-      test: onTest,
-      retain: retainTest === test ? onTest : await accuracyOn(retainTest),
-      forget: forgetTest === test ? onTest : await accuracyOn(forgetTest),
-    };
-    onProgress(0.1, 'sensitivity');
-    const some = measuredRows(prepared, seed);
-    const found = await measureSensitivity(scorer, some, [feature], watched);
-    const sensitivity = found.get(feature.name);
-    const flips = await measureFlip(scorer, some, feature, classifier.classes, seed);
-    const implant = reason === 'backdoor' ? await implantOf(prepared, scorer, reference, options) : undefined;
+    onProgress(0, 'accuracy and sensitivity');
+    const outcome = await measureOutcome(prepared, scorer, reference, options);
     onProgress(0.3, 'attacks');
+    const some = measuredRows(prepared, seed);
     const own = takeRows(prepared.dealt.rows, requesterRows(prepared));
     const members = await membershipOf(prepared, scorer, watched);
     const inversion = await ifFinite(inversionOf(prepared, classifier, scorer, own, watched));
@@ -105,14 +92,11 @@ export async function measure(
       reference.retrained === undefined
         ? undefined
         : await ifFinite(distanceTo(prepared, model, reference.retrained, options));
-    const attention = await ifFinite(attentionOf(prepared, classifier, forgetTest, options));
+    const attention = await ifFinite(attentionOf(prepared, classifier, prepared.forgetTest, options));
     onProgress(0.8, 'relearning');
     const relearn = await ifFinite(relearnOf(prepared, model, reference, some, options));
     return {
-      accuracy,
-      ...(sensitivity === undefined ? {} : { sensitivity }),
-      flips: flips.changed,
-      ...(implant === undefined ? {} : { implant }),
+      ...outcome,
       membership: { auc: members.loss.auc, tprAt1PercentFpr: members.loss.tprAt1PercentFpr },
       ...inversion,
       ...(probe === undefined ? {} : { probe }),
@@ -123,6 +107,34 @@ export async function measure(
   } finally {
     await scorer.close();
   }
+}
+
+/** What tells whether a model has forgotten, and at which price: few numbers, taken in the same way everywhere. */
+export async function measureOutcome(
+  prepared: Prepared,
+  scorer: Scorer,
+  reference: Pick<Reference, 'baseline'>,
+  { seed, session, signal }: Pick<MeasureOptions, 'seed' | 'session' | 'signal'>,
+) {
+  const { classifier, feature, reason, test, retainTest, forgetTest } = prepared;
+  const accuracyOn = async (rows: Rows): Promise<Accuracy> => {
+    signal?.throwIfAborted();
+    return accuracyOf(predictions(await scorer.scores(rows)), rows.labels ?? new Int32Array(rows.count));
+  };
+  const onTest = await accuracyOn(test);
+  const accuracy = {
+    test: onTest,
+    retain: retainTest === test ? onTest : await accuracyOn(retainTest),
+    forget: forgetTest === test ? onTest : await accuracyOn(forgetTest),
+  };
+  const some = measuredRows(prepared, seed);
+  const watched = { seed, ...(signal === undefined ? {} : { signal }) };
+  const sensitivity = (await measureSensitivity(scorer, some, [feature], watched)).get(feature.name);
+  if (sensitivity === undefined) throw new TypeError(`no sensitivity of "${feature.name}"`);
+  const flips = await measureFlip(scorer, some, feature, classifier.classes, seed);
+  const implant =
+    reason === 'backdoor' ? await implantOf(prepared, scorer, reference, { seed, session }) : undefined;
+  return { accuracy, sensitivity, flips: flips.changed, ...(implant === undefined ? {} : { implant }) };
 }
 
 /** How far a model is from the one that was trained again without the feature, on unseen rows. */

@@ -1,17 +1,7 @@
 /** What is measured at a point of a curve: few numbers, since there are many points. */
-import type { SessionOptions } from '@assay/engine';
 import type { Model } from '@assay/graph';
-import {
-  accuracyOf,
-  MOST_IMPLANTED,
-  measureFlip,
-  measureSensitivity,
-  predictions,
-  type Reason,
-  type Rows,
-  Scorer,
-} from '@assay/unlearn';
-import { implantOf, SOME, sample } from '../measure.ts';
+import { MOST_IMPLANTED, type Reason, Scorer } from '@assay/unlearn';
+import { type MeasureOptions, measureOutcome } from '../measure.ts';
 import type { Estimated } from '../result.ts';
 import type { Prepared } from '../scenario.ts';
 import type { PointMeasured } from '../study.ts';
@@ -26,40 +16,20 @@ export async function measurePoint(
   prepared: Prepared,
   model: Model,
   baseline: Model,
-  {
-    seed,
-    session,
-    signal,
-  }: {
-    readonly seed: number;
-    readonly session: SessionOptions;
-    readonly signal: AbortSignal | undefined;
-  },
+  options: Pick<MeasureOptions, 'seed' | 'session' | 'signal'>,
 ): Promise<PointMeasured> {
-  const { classifier, feature, reason, test, retainTest, forgetTest } = prepared;
-  const scorer = await Scorer.open({ ...classifier, model }, session);
+  const scorer = await Scorer.open({ ...prepared.classifier, model }, options.session);
   try {
-    const accuracyOn = async (rows: Rows) => {
-      signal?.throwIfAborted();
-      return accuracyOf(predictions(await scorer.scores(rows)), rows.labels ?? new Int32Array(rows.count));
-    };
-    const onTest = await accuracyOn(test);
-    const retain = retainTest === test ? onTest : await accuracyOn(retainTest);
-    const forget = forgetTest === test ? onTest : await accuracyOn(forgetTest);
-    const some = sample(test, SOME, seed, 'measured');
-    const found = await measureSensitivity(scorer, some, [feature], {
-      seed,
-      ...(signal === undefined ? {} : { signal }),
-    });
-    const sensitivity = found.get(feature.name);
-    if (sensitivity === undefined) throw new TypeError(`no sensitivity of "${feature.name}"`);
-    const { changed } = await measureFlip(scorer, some, feature, classifier.classes, seed);
-    const implant =
-      reason === 'backdoor' ? await implantOf(prepared, scorer, { baseline }, { seed, session }) : undefined;
+    const { accuracy, sensitivity, flips, implant } = await measureOutcome(
+      prepared,
+      scorer,
+      { baseline },
+      options,
+    );
     return {
-      accuracy: { test: onTest, retain, forget },
+      accuracy,
       sensitivity: estimate(sensitivity),
-      flips: estimate(changed),
+      flips: estimate(flips),
       ...(implant === undefined ? {} : { implant: estimate(implant.success) }),
     };
   } finally {
