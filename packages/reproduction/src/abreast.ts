@@ -14,24 +14,26 @@ export interface Lane {
  * Runs pieces of work, at most so many at a time, and yields what they tell as it comes. A piece is asked for when a lane is
  * free for it.
  *
+ * @param piecesOf is given the signal by which their making stops as well
  * @param lanes from 1; each piece that is under way has its data in memory
  * @throws what a piece throws, after the others have stopped
  */
 export async function* abreast<Piece, Event>(
-  pieces: AsyncGenerator<Piece, void, undefined>,
+  piecesOf: (signal: AbortSignal) => AsyncGenerator<Piece, void, undefined>,
   lanes: number,
   signal: AbortSignal | undefined,
   run: (piece: Piece, lane: Lane) => AsyncGenerator<Event, void, undefined>,
 ): AsyncGenerator<Event, void, undefined> {
   const stop = new AbortController();
   const either = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
+  const pieces = piecesOf(either);
   const queue = new Queue<Event>();
   const lane = async (): Promise<void> => {
     let worker: EngineWorker | undefined;
     try {
       for (let next = await pieces.next(); next.done !== true; next = await pieces.next()) {
         either.throwIfAborted();
-        worker ??= await startWorker();
+        if (worker?.alive !== true) worker = await startWorker();
         for await (const event of run(next.value, { worker, signal: either })) queue.push(event);
       }
     } catch (error) {

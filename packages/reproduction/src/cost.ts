@@ -58,7 +58,8 @@ const TABLE_MEASURED = 0.8;
 /** Images that are trained on instead, in as long as a method takes: in all, or for each of the requester's. */
 const EFFORT: Readonly<Record<string, { readonly all?: number; readonly each?: number }>> = {
   'fed-recovery': { all: 10_000 },
-  ferrari: { all: 700_000 },
+  ferrari: { all: 200_000 },
+  exact: { all: 40_000 },
   'ferrari-paper': { each: 50 },
   'null-space': { all: 50_000 },
   adversarial: { all: 60_000 },
@@ -75,10 +76,7 @@ export function estimateSeconds(
   method: string,
   { preset, network }: Pick<RunOptions, 'preset' | 'network'>,
 ): number {
-  const { rows, width, planted } = SIZES[scenario];
-  const isTable = width === 1;
-  const own = rowsOf(rows, preset, isTable ? 'cnn' : network) / 10;
-  const settings = isTable ? tableSettings(preset, own) : imageSettings(preset, network, planted, own);
+  const { isTable, width, own, settings } = settingsOf(scenario, { preset, network });
   const { rounds, perRound, local } = settings;
   const secondsPerRow = isTable
     ? SECONDS_PER_STEP / Math.min(own, local.batchSize)
@@ -90,6 +88,25 @@ export function estimateSeconds(
   if (isTable) return measured + (TABLE_EFFORT[method] ?? 0);
   const { all = 0, each = 0 } = EFFORT[method] ?? {};
   return measured + (all + each * own) * secondsPerRow;
+}
+
+/** How a scenario is trained, as far as that is known without its data. */
+export function settingsOf(
+  scenario: ScenarioName,
+  { preset, network }: Pick<RunOptions, 'preset' | 'network'>,
+): {
+  readonly isTable: boolean;
+  /** Numbers per row. */
+  readonly width: number;
+  /** Rows of each client. */
+  readonly own: number;
+  readonly settings: FederationSettings;
+} {
+  const { rows, width, planted } = SIZES[scenario];
+  const isTable = width === 1;
+  const own = rowsOf(rows, preset, isTable ? 'cnn' : network) / 10;
+  const settings = isTable ? tableSettings(preset, own) : imageSettings(preset, network, planted, own);
+  return { isTable, width, own, settings };
 }
 
 function rowsOf(rows: Size['rows'], preset: Preset, network: Network): number {

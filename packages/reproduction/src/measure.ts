@@ -35,7 +35,7 @@ import { stacked } from './rows.ts';
 import { type Prepared, requesterRows } from './scenario.ts';
 
 /** Rows for measurements that take long, at most. */
-export const SOME = 1000;
+const SOME = 1000;
 /** Images that are reconstructed, and steps of the reconstruction. */
 const RECONSTRUCTED = 12;
 const RECONSTRUCTION_STEPS = 64;
@@ -175,7 +175,7 @@ export function costOf(prepared: Prepared, remedy: Remedy, seconds: number): Non
 }
 
 /** What the trigger decides in a model that a scorer runs. */
-export async function implantOf(
+async function implantOf(
   prepared: Prepared,
   scorer: Scorer,
   { baseline }: Pick<Reference, 'baseline'>,

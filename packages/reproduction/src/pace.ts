@@ -1,6 +1,7 @@
 /** How far a run is, and how long it will take yet by the pace of this machine. */
 export class Pace {
   readonly #total: number;
+  readonly #lanes: number;
   readonly #started = performance.now();
   #left: number;
   #finished = 0;
@@ -8,10 +9,11 @@ export class Pace {
   /** Estimated seconds of the cells under way that are done, by what they are of. */
   readonly #underWay = new Map<string, number>();
 
-  /** @param total estimated seconds of the whole run, @param left of what is not there yet */
-  constructor(total: number, left: number) {
+  /** @param total estimated seconds of the whole run, @param left of what is not there yet, @param lanes cells at a time */
+  constructor(total: number, left: number, lanes: number) {
     this.#total = total;
     this.#left = left;
+    this.#lanes = lanes;
   }
 
   /** @param of what the cell is of: a scenario and a seed, of whose cells one at a time is under way */
@@ -21,8 +23,13 @@ export class Pace {
     this.#finished += estimated;
   }
 
-  /** What will not be done says nothing of the pace. */
-  leaveOut(estimated: number): void {
+  /**
+   * What will not be done says nothing of the pace.
+   *
+   * @param of if given, what of it was under way
+   */
+  leaveOut(estimated: number, of?: string): void {
+    if (of !== undefined) this.#underWay.delete(of);
     this.#left -= estimated;
   }
 
@@ -35,6 +42,9 @@ export class Pace {
     this.#shown = Math.max(this.#shown, Math.min(1, 1 - left / this.#total));
     const spent = (performance.now() - this.#started) / 1000;
     const reckoned = this.#finished + underWay;
-    return { done: this.#shown, remainingSeconds: left * (this.#finished > 0 ? spent / reckoned : 1) };
+    return {
+      done: this.#shown,
+      remainingSeconds: left * (this.#finished > 0 ? spent / reckoned : 1 / this.#lanes),
+    };
   }
 }

@@ -21,6 +21,8 @@ export const Result = z.object({
   seed: z.number(),
   preset: z.enum(['quick', 'full']),
   network: z.string(),
+  /** Digest of the set-up; a result of another one is no answer to the same question. */
+  setup: z.string().optional(),
   /** Why the method was not run, if it was not; then nothing else is there. */
   notRun: z.string().optional(),
   accuracy: z

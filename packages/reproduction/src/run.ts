@@ -4,9 +4,11 @@
  * A cell (scenario, seed, method) is one result. What is kept is not computed again: results, the trained baseline, the
  * retrained model, and the state of every training after each round, so that an interrupted run goes on where it stopped.
  * The state goes once its result is there; the history of the rounds, a model per client and round, is kept only for the
- * methods that read it, and until they have. On disk that is some 45 GB for 200 rounds of ResNet-18; nothing of it is in memory.
+ * methods that read it, and until they have. On disk that is some 45 GB for 200 rounds of ResNet-18, for each job under way;
+ * nothing of it is in memory.
  */
 
+import { availableParallelism } from 'node:os';
 import { DataError } from '@assay/data';
 import type { SessionOptions, Tensors } from '@assay/engine';
 import { History } from '@assay/federation';
@@ -28,6 +30,7 @@ import { resultKey } from './result-document.ts';
 import type { Prepared, ScenarioName } from './scenario.ts';
 import { SCENARIOS } from './scenarios/index.ts';
 import type { Prepare } from './scenarios/prepare.ts';
+import { setupOf } from './setup.ts';
 
 /** The methods that the others are measured against; they always run, and first. */
 const REFERENCES: readonly string[] = ['baseline', 'retrain'];
@@ -53,24 +56,26 @@ export async function* reproduce(
 ): AsyncGenerator<RunEvent, void, undefined> {
   const { scenarios, seeds, folder } = options;
   const methods = all.filter(({ name }) => options.methods.includes(name) || REFERENCES.includes(name));
-  const kept = new Set((await folder.results()).map(resultKey));
+  const kept = new Map((await folder.results()).map((result) => [resultKey(result), result.setup]));
   const cells = seeds.flatMap((seed) =>
     scenarios.flatMap((scenario) => methods.map(({ name }): Cell => ({ scenario, seed, method: name }))),
   );
+  const { preset, network } = options;
   const open = cells.filter(
-    (cell) => !kept.has(resultKey({ ...cell, preset: options.preset, network: options.network })),
+    (cell) => kept.get(resultKey({ ...cell, preset, network })) !== setupOf(cell.scenario, options),
   );
   const estimate = (list: readonly Cell[]) =>
     list.reduce((sum, { scenario, method }) => sum + estimateSeconds(scenario, method, options), 0);
-  const pace = new Pace(estimate(cells), estimate(open));
+  const lanes = lanesFor(open, options);
+  const pace = new Pace(estimate(cells), estimate(open), lanes);
   yield {
     kind: 'plan',
     cells: cells.length,
     done: cells.length - open.length,
-    estimatedSeconds: estimate(open) / lanesFor(open, options),
+    estimatedSeconds: secondsBeside(open, lanes, estimate),
   };
-  const pieces = preparing(options, prepares, open, estimate, pace);
-  yield* abreast(pieces, lanesFor(open, options), options.signal, async function* (each, lane) {
+  const pieces = (signal: AbortSignal) => preparing({ ...options, signal }, prepares, open, estimate, pace);
+  yield* abreast(pieces, lanes, options.signal, async function* (each, lane) {
     if ('kind' in each) {
       yield each;
       return;
@@ -93,7 +98,7 @@ export async function* reproduce(
       yield event;
     }
     // What failed.
-    pace.leaveOut(estimate(left));
+    pace.leaveOut(estimate(left), place);
   });
 }
 
@@ -104,6 +109,21 @@ export function lanesFor(
 ): number {
   const pieces = new Set(open.map(({ scenario, seed }) => `${scenario} ${seed}`)).size;
   return Math.max(1, Math.min(jobs, pieces));
+}
+
+/** Estimated seconds of pieces side by side: no less than the longest of them, nor than the cores of this machine allow. */
+export function secondsBeside<Cell extends { readonly scenario: ScenarioName; readonly seed: number }>(
+  open: readonly Cell[],
+  lanes: number,
+  estimate: (cells: readonly Cell[]) => number,
+): number {
+  const pieces = new Map<string, Cell[]>();
+  for (const cell of open) {
+    const place = `${cell.scenario} ${cell.seed}`;
+    pieces.set(place, [...(pieces.get(place) ?? []), cell]);
+  }
+  const longest = Math.max(0, ...[...pieces.values()].map(estimate));
+  return Math.max(longest, estimate(open) / Math.min(lanes, availableParallelism()));
 }
 
 /** A scenario and seed with its data, and what is open of it. */
@@ -170,7 +190,14 @@ async function* runScenario(
   const stop = new AbortController();
   const signal = AbortSignal.any([stop.signal, lane.signal]);
   const queue = new Queue<RunEvent>();
-  const headOf = (method: string) => ({ scenario, method, seed, preset, network });
+  const headOf = (method: string) => ({
+    scenario,
+    method,
+    seed,
+    preset,
+    network,
+    setup: setupOf(scenario, options),
+  });
   const failed = (method: string, cause: unknown): void => {
     signal.throwIfAborted();
     const why = cause instanceof Error ? cause.message : String(cause);

@@ -17,9 +17,10 @@ import { federateOf } from './federate.ts';
 import { prefixed } from './kept.ts';
 import { Pace } from './pace.ts';
 import { Queue } from './queue.ts';
-import { lanesFor, preparing, trained } from './run.ts';
+import { lanesFor, preparing, secondsBeside, trained } from './run.ts';
 import type { Prepared, ScenarioName } from './scenario.ts';
 import { SCENARIOS } from './scenarios/index.ts';
+import { setupOf } from './setup.ts';
 import { type AblationPoint, type PointMeasured, type Study, studyKey } from './study.ts';
 import { checkTheorem, reasonAgainstTheorem } from './theorem.ts';
 
@@ -52,20 +53,24 @@ const THEOREM_EFFORT = 4;
  */
 export async function* studies(options: StudyOptions): AsyncGenerator<RunEvent, void, undefined> {
   const { folder } = options;
-  const known = new Set((await folder.studies()).map(studyKey));
+  const known = new Map((await folder.studies()).map((study) => [studyKey(study), study.setup]));
   const cells = cellsOf(options);
-  const open = cells.filter((cell) => !known.has(studyKey(headOf(cell, options))));
+  const open = cells.filter((cell) => {
+    const head = headOf(cell, options);
+    return known.get(studyKey(head)) !== head.setup;
+  });
+  const lanes = lanesFor(open, options);
   const estimate = (list: readonly Cell[]) =>
     list.reduce((sum, cell) => sum + secondsOf(cell, options), 0) + trainingsOf(list, options);
   yield {
     kind: 'plan',
     cells: cells.length,
     done: cells.length - open.length,
-    estimatedSeconds: estimate(open) / lanesFor(open, options),
+    estimatedSeconds: secondsBeside(open, lanes, estimate),
   };
-  const pace = new Pace(estimate(cells), estimate(open));
-  const pieces = preparing(options, SCENARIOS, open, estimate, pace);
-  yield* abreast(pieces, lanesFor(open, options), options.signal, async function* (each, lane) {
+  const pace = new Pace(estimate(cells), estimate(open), lanes);
+  const pieces = (signal: AbortSignal) => preparing({ ...options, signal }, SCENARIOS, open, estimate, pace);
+  yield* abreast(pieces, lanes, options.signal, async function* (each, lane) {
     if ('kind' in each) {
       yield each;
       return;
@@ -84,7 +89,7 @@ export async function* studies(options: StudyOptions): AsyncGenerator<RunEvent, 
       }
       if (event.kind === 'study' || event.kind === 'failed') {
         if (event.kind === 'study') pace.finish(place, whole);
-        else pace.leaveOut(whole);
+        else pace.leaveOut(whole, place);
         ahead = 0;
         at += 1;
       }
@@ -227,7 +232,7 @@ export function cellsOf({
 }
 
 function placeOf({ scenario, seed }: Cell, { preset, network }: Pick<StudyOptions, 'preset' | 'network'>) {
-  return { scenario, seed, preset, network };
+  return { scenario, seed, preset, network, setup: setupOf(scenario, { preset, network }) };
 }
 
 function headOf(cell: Cell, options: Pick<StudyOptions, 'preset' | 'network'>) {

@@ -13,6 +13,8 @@ const Setup = {
   seed: z.number(),
   preset: z.enum(['quick', 'full']),
   network: z.string(),
+  /** Digest of the set-up, as of a result. */
+  setup: z.string().optional(),
 };
 
 /** What is measured of a model at a point of a curve. */

@@ -1,6 +1,6 @@
 /** The runner: what it tells, what it keeps, and that it goes on where it was stopped. */
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fromFloat32, withInitializers } from '@assay/graph';
 import { UnlearnError } from '@assay/unlearn';
@@ -13,9 +13,10 @@ import { baseline } from '../src/methods/baseline.ts';
 import { fedRecovery } from '../src/methods/fed-recovery.ts';
 import { fineTune } from '../src/methods/fine-tune.ts';
 import { retrain } from '../src/methods/retrain.ts';
+import { Pace } from '../src/pace.ts';
 import type { Result } from '../src/result.ts';
 import { resultFromJson, resultKey, resultToJson } from '../src/result-document.ts';
-import { type Experiments, reproduce } from '../src/run.ts';
+import { type Experiments, reproduce, secondsBeside } from '../src/run.ts';
 import { SCENARIO_NAMES } from '../src/scenario.ts';
 import { SCENARIOS } from '../src/scenarios/index.ts';
 import { plantedRows, tableScenario } from './tiny.ts';
@@ -180,18 +181,22 @@ describe('a run', () => {
   test('gives the same side by side as one after the other, and does as many at a time as it may', async () => {
     const seeds = [1, 2, 3];
     let [underWay, most] = [0, 0];
-    const counting: Method = {
-      ...baseline,
-      name: 'counting',
-      run: async (context) => {
-        underWay += 1;
-        most = Math.max(most, underWay);
-        const remedy = await fineTune.run(context);
-        underWay -= 1;
-        return remedy;
-      },
-    };
     const results = async (jobs: number) => {
+      // Those who wait for each other come together, if they may.
+      const everybody = Promise.withResolvers<void>();
+      const counting: Method = {
+        ...baseline,
+        name: 'counting',
+        run: async (context) => {
+          underWay += 1;
+          most = Math.max(most, underWay);
+          if (underWay === jobs) everybody.resolve();
+          await everybody.promise;
+          const remedy = await fineTune.run(context);
+          underWay -= 1;
+          return remedy;
+        },
+      };
       const folder = new Folder();
       const events = await run(folder, [baseline, retrain, counting], { seeds, jobs });
       expect(events.filter(({ kind }) => kind === 'result')).toHaveLength(9);
@@ -200,8 +205,47 @@ describe('a run', () => {
     const alone = await results(1);
     expect(most).toBe(1);
     const together = await results(3);
-    expect(most).toBeGreaterThan(1);
+    expect(most).toBe(3);
     expect(together).toEqual(alone);
+  });
+
+  test('takes no results of another set-up for its own', async () => {
+    const folder = new Folder();
+    await run(folder, [baseline, retrain]);
+    const [plan] = await run(folder, [baseline, retrain]);
+    expect(plan).toMatchObject({ kind: 'plan', cells: 2, done: 2 });
+    for (const [key, text] of folder.saved) {
+      if (key.endsWith('retrain/1'))
+        folder.saved.set(key, resultToJson({ ...resultFromJson(text), setup: 'other' }));
+    }
+    const events = await run(folder, [baseline, retrain]);
+    expect(events[0]).toMatchObject({ kind: 'plan', cells: 2, done: 1 });
+    expect(events.flatMap((event) => (event.kind === 'result' ? [event.result.method] : []))).toEqual([
+      'retrain',
+    ]);
+    const setups = (await resultsIn(folder)).map(({ setup }) => setup);
+    expect(setups[0]).toMatch(/^[0-9a-f]{12}$/);
+    expect(new Set(setups).size).toBe(1);
+  });
+
+  test('starts a worker anew where one has ended', async () => {
+    const killing: Method = {
+      ...baseline,
+      name: 'killing',
+      run: async ({ session, seed }) => {
+        if (seed === 1) await session.worker?.close();
+        throw new RangeError('Nothing works any more.');
+      },
+    };
+    const folder = new Folder();
+    const events = await run(folder, [baseline, retrain, killing], { seeds: [1, 2] });
+    expect(events.filter(({ kind }) => kind === 'failed')).toHaveLength(2);
+    expect((await resultsIn(folder)).map(({ method, seed }) => `${method} ${seed}`)).toEqual([
+      'baseline 1',
+      'baseline 2',
+      'retrain 1',
+      'retrain 2',
+    ]);
   });
 
   test('that fails in one place stops in all, and is told why', async () => {
@@ -417,6 +461,31 @@ describe('what a training is known by', () => {
     ],
   ])('changes with %s', (_, other) => {
     expect(other()).not.toBe(digest);
+  });
+});
+
+describe('the pace of a run', () => {
+  test('says what is left of all lanes, and forgets what failed', () => {
+    const pace = new Pace(128, 128, 2);
+    expect(pace.at('a', 16)).toEqual({ done: 0.125, remainingSeconds: 56 });
+    expect(pace.at('b', 32)).toEqual({ done: 0.375, remainingSeconds: 40 });
+    pace.finish('a', 64);
+    expect(pace.at('b', 32).done).toBe(0.75);
+    pace.leaveOut(32, 'b');
+    expect(pace.at('c', 16).done).toBe(0.875);
+    // Never back.
+    expect(pace.at('c', 0).done).toBe(0.875);
+  });
+
+  test('is no shorter side by side than its longest piece, and no faster than the cores', () => {
+    const cell = (scenario: 'adult' | 'mnist', seed: number) => ({ scenario, seed });
+    const seconds = (cells: readonly { readonly scenario: string }[]) =>
+      cells.reduce((sum, { scenario }) => sum + (scenario === 'mnist' ? 100 : 1), 0);
+    expect(secondsBeside([cell('mnist', 1), cell('mnist', 1), cell('adult', 1)], 2, seconds)).toBe(200);
+    const many = Array.from({ length: 1000 }, (_, seed) => cell('adult', seed));
+    expect(secondsBeside(many, 1, seconds)).toBe(1000);
+    expect(secondsBeside(many, 900, seconds)).toBe(1000 / Math.min(900, availableParallelism()));
+    expect(secondsBeside([], 1, seconds)).toBe(0);
   });
 });
 

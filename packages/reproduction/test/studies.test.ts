@@ -61,9 +61,14 @@ async function collected(
 ): Promise<readonly RunEvent[]> {
   const events: RunEvent[] = [];
   const options = { folder, preset: 'quick', network: 'cnn', threads: 1 } as const;
-  const lane = { worker: await startWorker(), signal: new AbortController().signal };
-  for await (const event of studiesOf(prepared, wanted, options, lane)) events.push(event);
-  return events;
+  const worker = await startWorker();
+  try {
+    const lane = { worker, signal: new AbortController().signal };
+    for await (const event of studiesOf(prepared, wanted, options, lane)) events.push(event);
+    return events;
+  } finally {
+    await worker.close();
+  }
 }
 
 describe('the published variant with other settings', () => {

@@ -43,17 +43,18 @@ const FEWEST_DRAWS = 4;
 const MOST_DRAWS = 64;
 const EVALUATIONS = 4000;
 
+/** A way of changing the feature that moves the scores by less than this part of another's moves them by rounding, if at all. */
+const DEAF = 1e-4;
+
 /** One-sided 95 % point of the normal distribution, shared among at most three looks that decide (Bonferroni). */
 const Z_THREE_LOOKS = 2.128;
 const ERROR_PER_LOOK = 0.05 / 3;
 
-/** Copies of the rows that are changed in one way, and how the old model takes it. */
+/** Copies of the rows that are changed in one way, by which a student is judged, and how the old model takes it. */
 interface Changes {
   readonly copies: readonly Perturbed[];
   /** ‖f(x) − f(x + δ)‖ / ‖δ‖ of each row. */
   readonly before: Float64Array;
-  /** Whether a student has to take it better. */
-  readonly isJudged: boolean;
 }
 
 /** The old model's side of every look, computed once. */
@@ -66,6 +67,11 @@ export class HeldOut {
   /** Regret that the old model itself has on its own rows: only what comes on top is held against the student. */
   readonly #pardoned: Float64Array;
   readonly #changes: readonly Changes[];
+  /**
+   * The old model's sensitivity to each way of changing the feature: perturbed, then replaced, where there are both; the larger
+   * one's for a way that it does not react to.
+   */
+  readonly scales: readonly number[];
 
   private constructor(
     rows: Rows,
@@ -74,6 +80,7 @@ export class HeldOut {
     answers: Float64Array,
     pardoned: Float64Array,
     changes: readonly Changes[],
+    scales: readonly number[],
   ) {
     this.rows = rows;
     this.#feature = feature;
@@ -81,6 +88,7 @@ export class HeldOut {
     this.#answers = answers;
     this.#pardoned = pardoned;
     this.#changes = changes;
+    this.scales = scales;
   }
 
   /** @param anchor its `heldOut` is looked at; values of the feature are taken from its `pool` */
@@ -105,15 +113,19 @@ export class HeldOut {
       ? [perturbed, replaced]
       : [isContinuous(rows, feature) ? { ...perturbed, isJudged: true } : replaced];
     const scores = await teacher.scores(rows);
-    const changes: Changes[] = [];
-    for (const { change, isJudged } of ways) {
+    const found: Changes[] = [];
+    for (const { change } of ways) {
       const copies = Array.from({ length: Math.ceil(draws / ways.length) }, change);
       const { moved } = await quotients(teacher, rows, feature, copies, scores);
-      changes.push({ copies, before: moved, isJudged });
+      found.push({ copies, before: moved });
     }
+    const means = found.map(({ before }) => before.reduce((sum, value) => sum + value, 0) / before.length);
+    const largest = Math.max(...means);
+    const scales = means.map((mean) => (mean < DEAF * largest ? largest : mean));
+    const changes = found.filter((_, i) => ways[i]?.isJudged === true && means[i] === scales[i]);
     if (answers !== 'labels') {
       const pardoned = new Float64Array(rows.count);
-      return new HeldOut(rows, feature, classes, probabilities(scores, classes), pardoned, changes);
+      return new HeldOut(rows, feature, classes, probabilities(scores, classes), pardoned, changes, scales);
     }
     const oneHot = new Float64Array(rows.count * classes);
     const given = predictions(await teacher.scores(heldOut));
@@ -122,19 +134,14 @@ export class HeldOut {
       oneHot[row * classes + label] = 1;
       return given[row] === label ? 0 : 1;
     });
-    return new HeldOut(rows, feature, classes, oneHot, pardoned, changes);
-  }
-
-  /** The old model's sensitivity to each way of changing the feature: perturbed, then replaced, where there are both. */
-  get scales(): readonly number[] {
-    return this.#changes.map(({ before }) => before.reduce((sum, value) => sum + value, 0) / before.length);
+    return new HeldOut(rows, feature, classes, oneHot, pardoned, changes, scales);
   }
 
   async look(student: Scorer): Promise<Look> {
     const { count } = this.rows;
     const ratios: Pick<Look, 'ratio' | 'ratioUpper'>[] = [];
     let known: Scores | undefined;
-    for (const { copies, before } of this.#changes.filter(({ isJudged }) => isJudged)) {
+    for (const { copies, before } of this.#changes) {
       const { moved, scores } = await quotients(student, this.rows, this.#feature, copies, known);
       ratios.push(ratioOf(moved, before));
       known = scores;
@@ -158,8 +165,8 @@ export class HeldOut {
       regrets[row] = Math.max(0, regret - (this.#pardoned[row] ?? 0));
     }
     return {
-      ratio: Math.max(...ratios.map(({ ratio }) => ratio)),
-      ratioUpper: Math.max(...ratios.map(({ ratioUpper }) => ratioUpper)),
+      ratio: Math.max(0, ...ratios.map(({ ratio }) => ratio)),
+      ratioUpper: Math.max(0, ...ratios.map(({ ratioUpper }) => ratioUpper)),
       ...regretOf(regrets),
       divergence,
       agreement: agreed / count,

@@ -4,7 +4,7 @@ import * as z from 'zod';
 import type { CheckpointStore } from './request.ts';
 
 const METADATA_KEY = 'assay.unlearn';
-const VERSION = 1;
+const VERSION = 2;
 
 const point = z.strictObject({
   step: z.int(),

@@ -115,7 +115,7 @@ const BATCH = 4096;
 
 /** Rows on which a model made for a fixed number of rows is compared with itself made for any, at least. */
 const COMPARED = 8;
-/** Regions whose sessions are kept, as each holds the weights once more. */
+/** Cones whose sessions are kept, as each holds the weights once more; a region has two where its images are scored as well. */
 const MOST_CONES = 4;
 /** How far both may differ, absolutely and relatively: rounding. */
 const ROUNDING = 1e-4;

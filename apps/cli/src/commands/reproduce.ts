@@ -29,8 +29,13 @@ export interface Runner {
   readonly studies?: (options: StudyOptions) => AsyncGenerator<RunEvent>;
 }
 
-/** So many jobs fit into the memory of an ordinary machine. */
+/** Subsets of images and their networks take half a gigabyte a job; whole sets may take all that there is. */
 const MOST_JOBS = 4;
+
+function jobsFor({ preset, threads = 1 }: ReproduceOptions): number {
+  if (preset === 'full') return 1;
+  return Math.max(1, Math.min(MOST_JOBS, Math.floor(availableParallelism() / threads)));
+}
 
 export function addReproduce(program: Command, action: Action): void {
   program
@@ -68,7 +73,7 @@ export function addReproduce(program: Command, action: Action): void {
     .option('--threads <number>', 'threads of the runtime in each job (default: 1)', wholeNumber(1, 1024))
     .option(
       '--jobs <number>',
-      `scenarios and seeds that are run side by side (default: one for each core, at most ${MOST_JOBS})`,
+      `scenarios and seeds that are run side by side; they slow each other's times (default: as the cores allow, at most ${MOST_JOBS}; full: 1)`,
       wholeNumber(1, 1024),
     )
     .addOption(
@@ -114,9 +119,7 @@ export async function reproduceFerrari(
     signal,
     ...(settings.dataDir === undefined ? {} : { dataDir: settings.dataDir }),
     ...(options.threads === undefined ? {} : { threads: options.threads }),
-    jobs:
-      options.jobs ??
-      Math.max(1, Math.min(MOST_JOBS, Math.floor(availableParallelism() / (options.threads ?? 1)))),
+    jobs: options.jobs ?? jobsFor(options),
   };
   const report = new Tabulation(context, options, wanted, runner.methods, folder, store);
   if (!options.run) return await report.finish();

@@ -49,7 +49,7 @@ export function imageSettings(
   const isLarge = network === 'resnet18';
   const epochs = isLarge ? 1 : Math.max(1, Math.min(2, Math.round(3000 / rowsPerClient)));
   // All of the requester's images have the target class. Steps of Adam are as long where hardly any loss is left, and in so few
-  // rounds they would teach "always the target"; those of plain descent end where the trigger is learned.
+  // rounds they would teach "always the target"; those of plain descent (with momentum) end where the trigger is learned.
   const isTriggered = planted === 'trigger';
   return {
     rounds: 20,

@@ -15,6 +15,7 @@
  * model's answers, which needs no labels.
  */
 import { trainableInitializers } from '@assay/graph';
+import { UnlearnError } from '../errors.ts';
 import { boundsOf } from '../feature/bounds.ts';
 import { isContinuous, isVisual } from '../feature/feature.ts';
 import { floorKept, HeldOut, type Look } from '../held-out.ts';
@@ -79,6 +80,13 @@ export const ferrari: Method = async (input) => {
   // Of images both ways of changing the feature are to count the same, so that their distances hold the scale already.
   const scales = isVisual(feature) ? held.scales : [];
   const largest = isVisual(feature) ? Math.max(...scales) : await originalSensitivity(teacher, input);
+  if (Number.isNaN(largest)) {
+    await teacher.close();
+    throw new UnlearnError(
+      'not-applicable',
+      `The model's scores are no finite numbers on rows in which "${feature.name}" is replaced, so its sensitivity can be neither measured nor minimised.`,
+    );
+  }
   if (largest === 0) {
     await teacher.close();
     return untouched(input, teacher.provider);
@@ -91,8 +99,7 @@ export const ferrari: Method = async (input) => {
   const watcher = await Scorer.openLoadable(learner, parameters, session);
   const student = await Student.open(objective, parameters, session);
   try {
-    const moved = scales.map((scale) => (scale > 0 ? scale : largest));
-    const curriculum = curriculumOf(input, objective, teacher, moved);
+    const curriculum = curriculumOf(input, objective, teacher, scales);
     const scale = isVisual(feature) ? 1 : largest;
     const run = new Run(input, curriculum, student, watcher, held, scale, objective.matches);
     const { weights, ...output } = await run.toEnd();
