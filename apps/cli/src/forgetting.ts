@@ -32,6 +32,8 @@ export interface Forgetful {
 
 export interface ForgetOptions {
   readonly feature: string;
+  /** Where in images it is, as it was asked for. */
+  readonly place?: Readonly<Record<string, unknown>> | undefined;
   /** Why it has to go: decides what holds the utility. */
   readonly because: Reason;
   readonly method: MethodName | 'auto';
@@ -63,7 +65,7 @@ export async function forget(
   planned: PlannedFile,
   options: ForgetOptions,
 ): Promise<Forgotten> {
-  const { feature: name, ...how } = options;
+  const { feature: name, place: _, ...how } = options;
   const feature = subject.features.find((candidate) => candidate.name === name);
   if (feature === undefined) throw new TypeError(`no feature ${name}`);
   const checkpoints = new FileCheckpoints(context.io, planned.path);
@@ -143,6 +145,7 @@ function withRecord(
   const entry = {
     tool: `assay ${versions().assay}`,
     feature: result.feature,
+    ...(options.place === undefined ? {} : { place: options.place }),
     reason: result.reason,
     method: result.method,
     teacher: result.teacher,

@@ -1,4 +1,5 @@
 /** Features of images as a person names them on the command line: a rectangle, a mask, landmarks, the colour. */
+import { basename } from 'node:path';
 import {
   boxAround,
   type ImageSchema,
@@ -27,6 +28,20 @@ export interface ImageFeature {
   readonly feature: Feature;
   /** Top, left, height and width in each of some images of a set: [rows, 4]. */
   readonly boxesOf?: (set: ImageSet, rows: ArrayLike<number>) => Int16Array;
+}
+
+/** The place of a feature as it was asked for, for records and documents; undefined for a column of a table. */
+export function placeAsked({
+  region,
+  mask,
+  landmarks,
+  margin = MOUTH_MARGIN,
+  colour,
+}: ImageFeatureOptions): Readonly<Record<string, unknown>> | undefined {
+  if (region !== undefined) return { region: region.flat() };
+  if (mask !== undefined) return { mask: basename(mask) };
+  if (landmarks !== undefined) return { landmarks, margin: [margin.y, margin.x] };
+  return colour === true ? { colour: true } : undefined;
 }
 
 /** @param several whether more than one region may be given */

@@ -303,7 +303,7 @@ describe("CelebA's own folder", () => {
     expect([...mouthBoxes(small, [5, 0])]).toEqual([39, 22, 13, 21, 38, 22, 14, 21]);
     const far = boxAround(small, 0, ['lefteye'], { x: 500, y: 500 });
     expect(far).toEqual({ top: 0, left: 0, height: 64, width: 64 });
-    await failure(() => boxAround(small, 0, ['nose'], { x: 1, y: 1 }), 'missing-column');
+    await failure(() => boxAround(small, 0, ['nose'], { x: 1, y: 1 }), 'unknown-column');
     await failure(() => mouthBox(digits(1), 0), 'missing-column');
   });
 

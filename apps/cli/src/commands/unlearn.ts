@@ -12,6 +12,7 @@ import { type Forgetful, type ForgetOptions, type Forgotten, forget } from '../f
 import {
   addImageFeatureOptions,
   type ImageFeatureOptions,
+  placeAsked,
   requireNoImageOptions,
   theImageFeature,
 } from '../image-features.ts';
@@ -134,6 +135,7 @@ trade-off found is written all the same.
         await context.note(samples.notes);
         const forgotten = await forget(context, request.subject, samples, planned, {
           feature: request.feature,
+          place: placeAsked(options),
           because: options.because,
           method: options.method,
           teacher: options.teacher,
@@ -406,6 +408,7 @@ function documentOf(
     output: { path: options.out, ...written },
     report: report ?? null,
     settings: {
+      ...placeAsked(options),
       method: options.method,
       target_sensitivity: options.targetSensitivity,
       max_accuracy_drop: options.maxAccuracyDrop,

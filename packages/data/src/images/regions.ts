@@ -81,7 +81,7 @@ export interface Margin {
  * multiplied by the ratio of the sizes, the upper left ones rounded down and the lower right ones up, and cut off at the image. A box
  * wholly beyond the image becomes the nearest pixel.
  *
- * @throws DataError `missing-column` if the set has no such landmarks
+ * @throws DataError `missing-column` if the set has no landmarks, `unknown-column` if none of these names
  */
 export function boxAround(set: ImageContent, row: number, names: readonly string[], margin: Margin): Region {
   const landmarks = requireLandmarks(set, names);
@@ -166,8 +166,8 @@ function span(
 function requireLandmarks({ name, landmarks }: ImageContent, wanted: readonly string[]): Landmarks {
   if (landmarks !== undefined && wanted.every((point) => landmarks.names.includes(point))) return landmarks;
   throw new DataError(
-    'missing-column',
-    `${name} has no landmarks ${wanted.join(', ')}. ${landmarks === undefined ? 'It has none at all.' : `It has: ${landmarks.names.join(', ')}.`}`,
+    landmarks === undefined ? 'missing-column' : 'unknown-column',
+    `The images of ${name} have no landmarks ${wanted.join(', ')}. ${landmarks === undefined ? 'They have none at all.' : `They have: ${landmarks.names.join(', ')}.`}`,
     { file: name },
   );
 }
