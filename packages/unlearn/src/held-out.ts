@@ -137,6 +137,18 @@ export class HeldOut {
     return new HeldOut(rows, feature, classes, oneHot, pardoned, changes, scales);
   }
 
+  /** Share of rows on which a student predicts the class that it is to answer. */
+  async agreement(student: Scorer): Promise<number> {
+    const chosen = predictions(await student.scores(this.rows));
+    return chosen.reduce((sum, label, row) => sum + (label === this.#answer(row) ? 1 : 0), 0) / chosen.length;
+  }
+
+  /** The class that is to be answered for a row. */
+  #answer(row: number): number {
+    const answer = this.#answers.subarray(row * this.#classes, (row + 1) * this.#classes);
+    return answer.reduce((best, p, k) => (p > (answer[best] ?? 0) ? k : best), 0);
+  }
+
   async look(student: Scorer): Promise<Look> {
     const { count } = this.rows;
     const ratios: Pick<Look, 'ratio' | 'ratioUpper'>[] = [];
@@ -154,9 +166,8 @@ export class HeldOut {
     const regrets = new Float64Array(count);
     for (let row = 0; row < count; row++) {
       const answer = this.#answers.subarray(row * this.#classes, (row + 1) * this.#classes);
-      let best = 0;
+      const best = this.#answer(row);
       answer.forEach((p0, k) => {
-        if (p0 > (answer[best] ?? 0)) best = k;
         if (p0 > 0)
           divergence += (p0 * Math.log(p0 / Math.max(p[row * this.#classes + k] ?? 0, 1e-12))) / count;
       });

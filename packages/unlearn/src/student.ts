@@ -288,6 +288,11 @@ export class Student {
     await this.#session.hold(state);
   }
 
+  /** Puts everything back to where it began. */
+  async restart(): Promise<void> {
+    await this.#session.hold(this.#initial);
+  }
+
   /** Keeps the weights and starts the optimiser afresh. */
   async resetOptimizer(): Promise<void> {
     const fresh = Object.entries(this.#initial).filter(([name]) => !this.parameters.includes(name));

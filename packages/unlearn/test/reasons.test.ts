@@ -1,5 +1,5 @@
 /** Why a feature has to go decides how: planted backdoors, biases and regions in small pictures and tables. */
-import { fromFloat32, GraphBuilder, namesIn } from '@assay/graph';
+import { fromFloat32, GraphBuilder, namesIn, toFloat32, withInitializers } from '@assay/graph';
 import { RandomStream } from '@assay/random';
 import { beforeAll, describe, expect, test } from 'vitest';
 import {
@@ -254,6 +254,46 @@ describe('a sensitive region', () => {
     expect(result.after.sensitivity.upper).toBeLessThan(0.4 * result.before.sensitivity.value);
     expect(result.after.accuracy.value).toBeGreaterThan(result.before.accuracy.value - 0.02);
   });
+
+  test.each(['ferrari', 'exact'] as const)(
+    'is forgotten by %s in a network whose weights are so small that the usual rate would take it apart',
+    async (method) => {
+      const drawing = { patch: badge(() => [0, 0, 3, 3]), noise: 0.3 };
+      const rows = (count: number, seed: number) => withoutPlaces(drawn(count, seed, drawing));
+      const classifier = await learned(rows(1500, 1), 4, 5);
+      const { initializers } = classifier.model.graph;
+      // relu(x · a) · (1 / a) = relu(x): the same function, of weights a thousand times as small.
+      const rescaled = ['conv.weight', 'conv.bias', 'fc1.weight'].map((name) => {
+        const value = initializers.get(name);
+        if (value === undefined) throw new Error(`the network has no ${name}`);
+        const factor = name === 'fc1.weight' ? 1000 : 0.001;
+        return [
+          name,
+          fromFloat32(
+            value.dims,
+            toFloat32(value).map((x) => factor * x),
+          ),
+        ] as const;
+      });
+      const model = withInitializers(classifier.model, new Map(rescaled));
+      const feature = rectangle('patch', shapeOf(1), [0, 0, 3, 3]);
+      const result = await unlearn({
+        classifier: { ...classifier, model },
+        feature,
+        features: [feature],
+        requester: rows(400, 2),
+        test: rows(500, 3),
+        method,
+        seed: 3,
+        targetSensitivity: 0.5,
+      });
+      expect(result.notes.join(' ')).toMatch(
+        /first steps took the model apart; it was unlearned at 1\/\d+ of it/,
+      );
+      expect(result.after.accuracy.value).toBeGreaterThan(result.before.accuracy.value - 0.03);
+      expect(result.after.sensitivity.upper).toBeLessThan(0.6 * result.before.sensitivity.value);
+    },
+  );
 
   test('goes on to the same bits after an interruption, and not from other places', async () => {
     const drawing = { patch: badge((random) => [0, random.integer(10), 3, 3]) };

@@ -20,6 +20,7 @@ import type { Classifier } from '../subject.ts';
 import { curriculumOf } from './curriculum.ts';
 import { cutOf, finishCut, mask, reasonAgainstCut } from './cut.ts';
 import type { Method, MethodInput, MethodOutput } from './method.ts';
+import { bearableRate, notesOnRate } from './rate.ts';
 import { LOOK_EVERY, rateAt } from './schedule.ts';
 
 /** Steps of the optimiser; an image costs far more, and its network has less to make up for. */
@@ -51,10 +52,11 @@ export const exact: Method = async (input) => {
   try {
     const curriculum = curriculumOf(input, objective, teacher);
     const held = await HeldOut.open(teacher, input, feature, classifier.classes, seed);
-    const { curve, last } = await distil(input, curriculum, trained, watcher, held);
+    const { curve, last, peak } = await distil(input, curriculum, trained, watcher, held);
     const weights = await trained.weights();
     const { model, certificate } = finishCut(classifier, gone, cut, weights);
-    return outcome(input, model, certificate, curve, last, trained.provider);
+    const notes = notesOnRate(peak);
+    return outcome(input, model, certificate, curve, last, trained.provider, notes);
   } finally {
     await Promise.all([teacher.close(), watcher.close(), trained.close()]);
   }
@@ -67,9 +69,10 @@ function outcome(
   curve: readonly CurvePoint[],
   last: { readonly regretLower: number; readonly regretUpper: number },
   provider: string,
+  notesBefore: readonly string[],
 ): MethodOutput {
   const floorMet = floorKept(last, input.maxAccuracyDrop);
-  const notes: string[] = [];
+  const notes = [...notesBefore];
   if (certificate?.form === 'masked') {
     notes.push(
       'The graph does not allow the cut to be folded into the weights: the model has one more node, a Where behind the input.',
@@ -103,8 +106,9 @@ async function distil(
   student: Student,
   watcher: Scorer,
   held: HeldOut,
-): Promise<{ curve: readonly CurvePoint[]; last: Awaited<ReturnType<HeldOut['look']>> }> {
+): Promise<{ curve: readonly CurvePoint[]; last: Awaited<ReturnType<HeldOut['look']>>; peak: number }> {
   const saved = await input.store?.load();
+  const peak = await bearableRate(input, { student, curriculum, watcher, held, lambda: 0 });
   const curve: CurvePoint[] = [];
   const steps = stepsFor(input);
   let step = 0;
@@ -133,7 +137,7 @@ async function distil(
   while (step < steps && next !== undefined) {
     input.signal?.throwIfAborted();
     const chunk = await next;
-    const running = student.run(chunk, (at) => rateAt(at, steps), 0, input.signal);
+    const running = student.run(chunk, (at) => rateAt(at, steps, peak), 0, input.signal);
     const done = step + chunk.feeds.length;
     next = done < steps ? curriculum.chunk(done, count(done)) : undefined;
     // If the run fails, the batches under way are of no use, and must not fail unheard.
@@ -158,7 +162,7 @@ async function distil(
   }
   const last = await look();
   record(steps, last, true);
-  return { curve, last };
+  return { curve, last, peak };
 }
 
 async function save(

@@ -28,7 +28,8 @@ import { type Curriculum, Student } from '../student.ts';
 import { curriculumOf } from './curriculum.ts';
 import { cutOf, finishCut, mask } from './cut.ts';
 import type { Method, MethodInput, MethodOutput } from './method.ts';
-import { LOOK_EVERY, rateAt } from './schedule.ts';
+import { bearableRate, notesOnRate } from './rate.ts';
+import { LOOK_EVERY, PEAK_RATE, rateAt } from './schedule.ts';
 
 const ROUNDS = 3;
 /** How a run goes: fewer steps for images, of which each costs far more. */
@@ -154,6 +155,7 @@ class Run {
   readonly #course: Course;
   readonly #weight: number;
   #best: Best | undefined;
+  #peak = PEAK_RATE;
   #savedAt = performance.now();
 
   constructor(
@@ -179,6 +181,13 @@ class Run {
 
   async toEnd(): Promise<Omit<MethodOutput, 'model'> & { readonly weights: Weights }> {
     const saved = await this.#input.store?.load();
+    this.#peak = await bearableRate(this.#input, {
+      student: this.#student,
+      curriculum: this.#curriculum,
+      watcher: this.#watcher,
+      held: this.#held,
+      lambda: (this.#lambda * this.#weight) / this.#scale,
+    });
     if (saved !== undefined) await this.#restore(saved);
     else this.#record(await this.#look());
     while (this.#round < ROUNDS) {
@@ -208,7 +217,7 @@ class Run {
     const start = end - this.#steps;
     const chunk = (from: number) =>
       this.#curriculum.chunk(from, Math.min(this.#curriculum.chunkSteps, end - from));
-    const rate = (step: number) => rateAt(step - start, this.#steps);
+    const rate = (step: number) => rateAt(step - start, this.#steps, this.#peak);
     let next = this.#step < end ? chunk(this.#step) : undefined;
     while (next !== undefined) {
       const { signal } = this.#input;
@@ -340,7 +349,7 @@ class Run {
       certificate: undefined,
       curve: this.#curve.map((point, i) => (i === chosen ? { ...point, chosen: true } : point)),
       steps: this.#step,
-      notes: [],
+      notes: notesOnRate(this.#peak),
       provider: this.#student.provider,
     };
   }
