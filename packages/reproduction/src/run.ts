@@ -8,13 +8,11 @@
  * nothing of it is in memory.
  */
 
-import { availableParallelism } from 'node:os';
-import { DataError } from '@assay/data';
 import type { SessionOptions, Tensors } from '@assay/engine';
 import { History } from '@assay/federation';
 import { decodeModel, encodeModel, type Model } from '@assay/graph';
 import { UnlearnError } from '@assay/unlearn';
-import { abreast, type Lane } from './abreast.ts';
+import type { Lane } from './abreast.ts';
 import { estimateSeconds } from './cost.ts';
 import type { ResultStore, RunEvent, RunOptions } from './events.ts';
 import { federateOf } from './federate.ts';
@@ -22,8 +20,8 @@ import { prefixed, trainingDigest } from './kept.ts';
 import { costOf, distanceTo, isDivergence, measure, type Reference, withWeightsOf } from './measure.ts';
 import type { Federate, Method, Remedy } from './method.ts';
 import { METHODS } from './methods/index.ts';
-import { Pace } from './pace.ts';
 import { picturesOf } from './pictures.ts';
+import { eachPiece, type Placed } from './pieces.ts';
 import { Queue } from './queue.ts';
 import type { Result } from './result.ts';
 import { resultKey } from './result-document.ts';
@@ -66,22 +64,8 @@ export async function* reproduce(
   );
   const estimate = (list: readonly Cell[]) =>
     list.reduce((sum, { scenario, method }) => sum + estimateSeconds(scenario, method, options), 0);
-  const lanes = lanesFor(open, options);
-  const pace = new Pace(estimate(cells), estimate(open), lanes);
-  yield {
-    kind: 'plan',
-    cells: cells.length,
-    done: cells.length - open.length,
-    estimatedSeconds: secondsBeside(open, lanes, estimate),
-  };
-  const pieces = (signal: AbortSignal) => preparing({ ...options, signal }, prepares, open, estimate, pace);
-  yield* abreast(pieces, lanes, options.signal, async function* (each, lane) {
-    if ('kind' in each) {
-      yield each;
-      return;
-    }
-    const { prepared, own, scenario, seed } = each;
-    const place = `${scenario} ${seed}`;
+  yield* eachPiece({ cells, open, estimate }, options, prepares, async function* (piece, lane) {
+    const { prepared, own, scenario, seed, place, pace } = piece;
     const wanted = methods.filter(({ name }) => own.some(({ method }) => method === name));
     let left = own;
     for await (const event of runScenario(prepared, methods, wanted, seed, options, lane)) {
@@ -102,75 +86,7 @@ export async function* reproduce(
   });
 }
 
-/** How many scenarios and seeds are run side by side: as many as are wanted and open. */
-export function lanesFor(
-  open: readonly { readonly scenario: ScenarioName; readonly seed: number }[],
-  { jobs = 1 }: Pick<RunOptions, 'jobs'>,
-): number {
-  const pieces = new Set(open.map(({ scenario, seed }) => `${scenario} ${seed}`)).size;
-  return Math.max(1, Math.min(jobs, pieces));
-}
-
-/** Estimated seconds of pieces side by side: no less than the longest of them, nor than the cores of this machine allow. */
-export function secondsBeside<Cell extends { readonly scenario: ScenarioName; readonly seed: number }>(
-  open: readonly Cell[],
-  lanes: number,
-  estimate: (cells: readonly Cell[]) => number,
-): number {
-  const pieces = new Map<string, Cell[]>();
-  for (const cell of open) {
-    const place = `${cell.scenario} ${cell.seed}`;
-    pieces.set(place, [...(pieces.get(place) ?? []), cell]);
-  }
-  const longest = Math.max(0, ...[...pieces.values()].map(estimate));
-  return Math.max(longest, estimate(open) / Math.min(lanes, availableParallelism()));
-}
-
-/** A scenario and seed with its data, and what is open of it. */
-interface Ready<Cell> {
-  readonly scenario: ScenarioName;
-  readonly seed: number;
-  readonly prepared: Prepared;
-  readonly own: readonly Cell[];
-}
-
-/** Seed by seed and scenario by scenario, what is open, with its data; a scenario whose data are not here is left out, and said once. */
-export async function* preparing<Cell extends { readonly scenario: ScenarioName; readonly seed: number }>(
-  options: Pick<RunOptions, 'scenarios' | 'seeds' | 'preset' | 'network' | 'dataDir' | 'signal'>,
-  prepares: Readonly<Record<ScenarioName, Prepare>>,
-  open: readonly Cell[],
-  estimate: (cells: readonly Cell[]) => number,
-  pace: Pace,
-): AsyncGenerator<Ready<Cell> | RunEvent, void, undefined> {
-  const { scenarios, seeds, dataDir, signal } = options;
-  const missing = new Set<string>();
-  for (const seed of seeds) {
-    for (const scenario of scenarios) {
-      const own = open.filter((cell) => cell.scenario === scenario && cell.seed === seed);
-      if (own.length === 0) continue;
-      if (missing.has(scenario)) {
-        pace.leaveOut(estimate(own));
-        continue;
-      }
-      signal?.throwIfAborted();
-      let prepared: Prepared;
-      try {
-        prepared = await prepares[scenario]({ ...options, dataDir, signal, seed });
-      } catch (error) {
-        if (!(error instanceof DataError)) throw error;
-        missing.add(scenario);
-        pace.leaveOut(estimate(own));
-        yield { kind: 'skipped', scenario, why: error.message };
-        continue;
-      }
-      yield { scenario, seed, prepared, own };
-    }
-  }
-}
-
-interface Cell {
-  readonly scenario: ScenarioName;
-  readonly seed: number;
+interface Cell extends Placed {
   readonly method: string;
 }
 

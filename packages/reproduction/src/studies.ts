@@ -10,15 +10,15 @@ import { UnlearnError } from '@assay/unlearn';
 import type { Ablation, AblationContext, AblationName, Series, Setting } from './ablations/ablation.ts';
 import { ABLATIONS } from './ablations/index.ts';
 import { isTargetMet, measurePoint } from './ablations/measure.ts';
-import { abreast, type Lane } from './abreast.ts';
+import type { Lane } from './abreast.ts';
 import { estimateSeconds } from './cost.ts';
 import type { RunEvent, RunOptions } from './events.ts';
 import { federateOf } from './federate.ts';
 import { prefixed } from './kept.ts';
-import { Pace } from './pace.ts';
+import { byPlace, eachPiece, type Placed } from './pieces.ts';
 import { Queue } from './queue.ts';
-import { lanesFor, preparing, secondsBeside, trained } from './run.ts';
-import type { Prepared, ScenarioName } from './scenario.ts';
+import { trained } from './run.ts';
+import type { Prepared } from './scenario.ts';
 import { SCENARIOS } from './scenarios/index.ts';
 import { setupOf } from './setup.ts';
 import { type AblationPoint, type PointMeasured, type Study, studyKey } from './study.ts';
@@ -34,9 +34,7 @@ export interface StudyOptions extends Omit<RunOptions, 'methods'> {
 }
 
 /** One document to be had. */
-interface Cell {
-  readonly scenario: ScenarioName;
-  readonly seed: number;
+interface Cell extends Placed {
   /** Undefined for the theorem. */
   readonly point:
     | { readonly ablation: Ablation; readonly series: Series; readonly setting: Setting }
@@ -59,24 +57,10 @@ export async function* studies(options: StudyOptions): AsyncGenerator<RunEvent, 
     const head = headOf(cell, options);
     return known.get(studyKey(head)) !== head.setup;
   });
-  const lanes = lanesFor(open, options);
   const estimate = (list: readonly Cell[]) =>
     list.reduce((sum, cell) => sum + secondsOf(cell, options), 0) + trainingsOf(list, options);
-  yield {
-    kind: 'plan',
-    cells: cells.length,
-    done: cells.length - open.length,
-    estimatedSeconds: secondsBeside(open, lanes, estimate),
-  };
-  const pace = new Pace(estimate(cells), estimate(open), lanes);
-  const pieces = (signal: AbortSignal) => preparing({ ...options, signal }, SCENARIOS, open, estimate, pace);
-  yield* abreast(pieces, lanes, options.signal, async function* (each, lane) {
-    if ('kind' in each) {
-      yield each;
-      return;
-    }
-    const { prepared, own, scenario, seed } = each;
-    const place = `${scenario} ${seed}`;
+  yield* eachPiece({ cells, open, estimate }, options, SCENARIOS, async function* (piece, lane) {
+    const { prepared, own, place, pace } = piece;
     // The training belongs to the first of them.
     let ahead = trainingsOf(own, options);
     let at = 0;
@@ -263,9 +247,7 @@ function secondsOf({ scenario, point }: Cell, options: StudyOptions): number {
 
 /** Each scenario and seed is trained once; if it is there already, that much is saved. */
 function trainingsOf(cells: readonly Cell[], options: StudyOptions): number {
-  const scenarios = new Map(cells.map(({ scenario, seed }) => [`${scenario}/${seed}`, scenario]));
-  return [...scenarios.values()].reduce(
-    (sum, scenario) => sum + estimateSeconds(scenario, 'baseline', options),
-    0,
-  );
+  return byPlace(cells)
+    .flatMap(([first]) => first ?? [])
+    .reduce((sum, { scenario }) => sum + estimateSeconds(scenario, 'baseline', options), 0);
 }

@@ -14,9 +14,10 @@ import { fedRecovery } from '../src/methods/fed-recovery.ts';
 import { fineTune } from '../src/methods/fine-tune.ts';
 import { retrain } from '../src/methods/retrain.ts';
 import { Pace } from '../src/pace.ts';
+import { secondsAbreast } from '../src/pieces.ts';
 import type { Result } from '../src/result.ts';
 import { resultFromJson, resultKey, resultToJson } from '../src/result-document.ts';
-import { type Experiments, reproduce, secondsBeside } from '../src/run.ts';
+import { type Experiments, reproduce } from '../src/run.ts';
 import { SCENARIO_NAMES } from '../src/scenario.ts';
 import { SCENARIOS } from '../src/scenarios/index.ts';
 import { plantedRows, tableScenario } from './tiny.ts';
@@ -478,14 +479,11 @@ describe('the pace of a run', () => {
   });
 
   test('is no shorter side by side than its longest piece, and no faster than the cores', () => {
-    const cell = (scenario: 'adult' | 'mnist', seed: number) => ({ scenario, seed });
-    const seconds = (cells: readonly { readonly scenario: string }[]) =>
-      cells.reduce((sum, { scenario }) => sum + (scenario === 'mnist' ? 100 : 1), 0);
-    expect(secondsBeside([cell('mnist', 1), cell('mnist', 1), cell('adult', 1)], 2, seconds)).toBe(200);
-    const many = Array.from({ length: 1000 }, (_, seed) => cell('adult', seed));
-    expect(secondsBeside(many, 1, seconds)).toBe(1000);
-    expect(secondsBeside(many, 900, seconds)).toBe(1000 / Math.min(900, availableParallelism()));
-    expect(secondsBeside([], 1, seconds)).toBe(0);
+    expect(secondsAbreast([200, 1], 2)).toBe(200);
+    const many = Array.from({ length: 1000 }, () => 1);
+    expect(secondsAbreast(many, 1)).toBe(1000);
+    expect(secondsAbreast(many, 900)).toBe(1000 / Math.min(900, availableParallelism()));
+    expect(secondsAbreast([], 1)).toBe(0);
   });
 });
 
