@@ -6,7 +6,7 @@
 import { RandomStream } from '@assay/random';
 import type { Anchor } from './anchor.ts';
 import { isContinuous, isVisual, type Perturbed, perturb, replaceFeature } from './feature/feature.ts';
-import { scoreDistances } from './measure/sensitivity.ts';
+import { quotients } from './measure/sensitivity.ts';
 import { predictions, probabilities, type Scorer, type Scores } from './scorer.ts';
 import type { Feature, Rows } from './subject.ts';
 
@@ -116,8 +116,8 @@ export class HeldOut {
     const found: Changes[] = [];
     for (const { change } of ways) {
       const copies = Array.from({ length: Math.ceil(draws / ways.length) }, change);
-      const { moved } = await quotients(teacher, rows, feature, copies, scores);
-      found.push({ copies, before: moved });
+      const { perRow } = await quotients(teacher, rows, feature, copies, copies.length, scores);
+      found.push({ copies, before: perRow });
     }
     const means = found.map(({ before }) => before.reduce((sum, value) => sum + value, 0) / before.length);
     const largest = Math.max(...means);
@@ -154,8 +154,15 @@ export class HeldOut {
     const ratios: Pick<Look, 'ratio' | 'ratioUpper'>[] = [];
     let known: Scores | undefined;
     for (const { copies, before } of this.#changes) {
-      const { moved, scores } = await quotients(student, this.rows, this.#feature, copies, known);
-      ratios.push(ratioOf(moved, before));
+      const { perRow, scores } = await quotients(
+        student,
+        this.rows,
+        this.#feature,
+        copies,
+        copies.length,
+        known,
+      );
+      ratios.push(ratioOf(perRow, before));
       known = scores;
     }
     const scores = known ?? (await student.scores(this.rows));
@@ -183,36 +190,6 @@ export class HeldOut {
       agreement: agreed / count,
     };
   }
-}
-
-/** ‖f(x) − f(x + δ)‖ / ‖δ‖ per row, averaged over the changes; and f(x), if it is not known. */
-async function quotients(
-  scorer: Scorer,
-  rows: Rows,
-  feature: Feature,
-  changes: readonly Perturbed[],
-  known: Scores | undefined,
-): Promise<{ readonly moved: Float64Array; readonly scores: Scores | undefined }> {
-  const sums = new Float64Array(rows.count);
-  const copies = changes.map((change) => change.rows);
-  let base = known;
-  let at = 0;
-  const all =
-    base === undefined
-      ? scorer.scoresWithChanges(rows, feature, copies)
-      : scorer.scoresOfChanges(rows, feature, copies);
-  for await (const scores of all) {
-    if (base === undefined) {
-      base = scores;
-      continue;
-    }
-    const distances = scoreDistances(base, scores);
-    const norms = changes[at++]?.norms;
-    for (let row = 0; row < sums.length; row++) {
-      sums[row] = (sums[row] ?? 0) + (distances[row] ?? 0) / (norms?.[row] ?? 1) / changes.length;
-    }
-  }
-  return { moved: sums, scores: base };
 }
 
 /** ρ = Σ a / Σ b with the delta method's upper bound: the standard error of (aᵢ − ρ bᵢ) over the mean of b. */

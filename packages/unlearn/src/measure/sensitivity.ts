@@ -58,7 +58,9 @@ export async function measureSensitivity(
       signal?.throwIfAborted();
       const base = bases[at] ?? { rows: takeRows(rows, look), scores: undefined };
       bases[at] = base;
-      const perRow = await quotients(scorer, base, rows, feature, random, draws);
+      const changes = changesOf(base.rows, rows, feature, random, draws);
+      const { perRow, scores } = await quotients(scorer, base.rows, feature, changes, draws, base.scores);
+      base.scores = scores;
       for (const value of perRow) mean.add(value);
       const { value, upper } = mean.estimate();
       if (upper - value <= Math.max(absoluteWidth, relativeWidth * value)) break;
@@ -88,46 +90,61 @@ interface Base {
   scores: Scores | undefined;
 }
 
-/** The mean quotient of each row over its perturbations. */
-async function quotients(
-  scorer: Scorer,
-  base: Base,
+function* changesOf(
+  rows: Rows,
   pool: Rows,
   feature: Feature,
   random: RandomStream,
   draws: number,
-): Promise<Float64Array> {
-  const sums = new Float64Array(base.rows.count);
-  const norms: Float32Array[] = [];
-  function* changes(): Generator<Rows> {
-    for (let draw = 0; draw < draws; draw++) {
-      const changed = changeOf(base.rows, pool, feature, random);
-      norms.push(changed.norms);
-      yield changed.rows;
-    }
+): Generator<Perturbed> {
+  for (let draw = 0; draw < draws; draw++) {
+    yield isContinuous(rows, feature)
+      ? perturb(rows, feature, random)
+      : replaceFeature(rows, feature, random, pool);
   }
-  const all =
-    base.scores === undefined
-      ? scorer.scoresWithChanges(base.rows, feature, changes())
-      : scorer.scoresOfChanges(base.rows, feature, changes());
-  for await (const scores of all) {
-    if (base.scores === undefined) {
-      base.scores = scores;
-      continue;
-    }
-    const distances = scoreDistances(base.scores, scores);
-    const lengths = norms.shift();
-    for (let row = 0; row < sums.length; row++) {
-      sums[row] = (sums[row] ?? 0) + (distances[row] ?? 0) / (lengths?.[row] ?? 1) / draws;
-    }
-  }
-  return sums;
 }
 
-function changeOf(rows: Rows, pool: Rows, feature: Feature, random: RandomStream): Perturbed {
-  return isContinuous(rows, feature)
-    ? perturb(rows, feature, random)
-    : replaceFeature(rows, feature, random, pool);
+/**
+ * ‖f(x) − f(x + δ)‖₂ / ‖δ‖₂ of each row, its mean over the changes; and f(x).
+ *
+ * @param changes copies of the rows that differ in the feature alone; each is asked for when its turn comes
+ * @param draws how many changes there are
+ * @param known f(x), computed if it is not given
+ */
+export async function quotients(
+  scorer: Scorer,
+  rows: Rows,
+  feature: Feature,
+  changes: Iterable<Perturbed>,
+  draws: number,
+  known: Scores | undefined,
+): Promise<{ readonly perRow: Float64Array; readonly scores: Scores | undefined }> {
+  const perRow = new Float64Array(rows.count);
+  // Several copies may be asked for before their scores come.
+  const norms: Float32Array[] = [];
+  function* copies(): Generator<Rows> {
+    for (const change of changes) {
+      norms.push(change.norms);
+      yield change.rows;
+    }
+  }
+  let base = known;
+  const all =
+    base === undefined
+      ? scorer.scoresWithChanges(rows, feature, copies())
+      : scorer.scoresOfChanges(rows, feature, copies());
+  for await (const scores of all) {
+    if (base === undefined) {
+      base = scores;
+      continue;
+    }
+    const distances = scoreDistances(base, scores);
+    const lengths = norms.shift();
+    for (let row = 0; row < perRow.length; row++) {
+      perRow[row] = (perRow[row] ?? 0) + (distances[row] ?? 0) / (lengths?.[row] ?? 1) / draws;
+    }
+  }
+  return { perRow, scores: base };
 }
 
 /** ‖a − b‖₂ per row; for labels, √2 where they differ. */
