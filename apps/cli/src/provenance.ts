@@ -1,10 +1,24 @@
 /** Records that a model carries of how it came to be, beside its feature schema. */
+import type { Model } from '@assay/graph';
+import { versions } from './versions.ts';
 
 /** How it was trained: JSON. */
 export const TRAINING_METADATA_KEY = 'assay.training';
 
 /** What it was made to forget, in order: a JSON list. */
 export const UNLEARNING_METADATA_KEY = 'assay.unlearning';
+
+/** The model with Assay as its producer, its feature schema under the schema's key, and how it was trained. */
+export function withTraining(
+  model: Model,
+  schema: readonly [key: string, json: string],
+  record: object,
+): Model {
+  const { assay } = versions();
+  const training = JSON.stringify({ tool: `assay ${assay}`, ...record });
+  const metadata = new Map([...model.metadata, schema, [TRAINING_METADATA_KEY, training]]);
+  return { ...model, producerName: 'assay', producerVersion: assay, metadata };
+}
 
 /** A record as names and plain values, for a person to read; nested ones with dots. Undefined where it is no JSON object. */
 export function readRecord(json: string): readonly (readonly [string, string])[] | undefined {

@@ -13,8 +13,6 @@ import {
 } from '@assay/reproduction';
 import { describe, expect, it } from 'vitest';
 import { type Runner, reproduceFerrari } from '../src/commands/reproduce.ts';
-import { Context } from '../src/context.ts';
-import { createFile, type Io } from '../src/io.ts';
 import { renderReproduction } from '../src/report/reproduction/page.ts';
 import { FileResults } from '../src/reproduction/store.ts';
 import { studiesCsv } from '../src/reproduction/study-csv.ts';
@@ -23,7 +21,7 @@ import type { ReproduceOptions } from '../src/reproduction/tabulation.ts';
 import { styleFor } from '../src/terminal/style.ts';
 import { widthOf } from '../src/terminal/text.ts';
 import { HOSTILE } from './support/reports.ts';
-import { temporaryFolder } from './support/world.ts';
+import { contextOf, temporaryFolder } from './support/world.ts';
 
 const SETUP = { scenario: 'adult', preset: 'quick', network: 'cnn' } as const;
 
@@ -106,27 +104,6 @@ const STUDIES: readonly Study[] = [
   THEOREM,
 ];
 
-function world(json = false) {
-  let out = '';
-  const stream = (take: (text: string) => void) => ({
-    isTTY: false,
-    columns: undefined,
-    write: async (text: string) => take(text),
-  });
-  const io: Io = {
-    stdout: stream((text) => {
-      out += text;
-    }),
-    stderr: stream(() => {}),
-    environment: {},
-    signal: new AbortController().signal,
-    checkpointSeconds: 1,
-    createFile,
-  };
-  const settings = { json, quiet: false, debug: false, seed: 1, dataDir: undefined };
-  return { context: new Context(io, settings), io, out: () => out };
-}
-
 /** Gives the studies that the folder lacks. */
 class MadeUp implements Runner {
   readonly methods = PAPER_METHODS;
@@ -156,7 +133,7 @@ function options(out: string, more: Partial<ReproduceOptions> = {}): ReproduceOp
 describe('studies in a folder', () => {
   it('come back as they were saved, one for each key', async () => {
     await using folder = await temporaryFolder();
-    const store = new FileResults(world().io, folder.path);
+    const store = new FileResults(contextOf().io, folder.path);
     expect(await store.studies()).toEqual([]);
     for (const study of [...STUDIES, ...STUDIES]) await store.saveStudy(study);
     const found = await store.studies();
@@ -168,7 +145,7 @@ describe('studies in a folder', () => {
 
   it('a file that is none is named, and what to do with it', async () => {
     await using folder = await temporaryFolder();
-    const store = new FileResults(world().io, folder.path);
+    const store = new FileResults(contextOf().io, folder.path);
     await store.saveStudy(THEOREM);
     await folder.write('studies/x.json', '{"study": "theorem"}');
     await expect(store.studies()).rejects.toThrow(/x\.json cannot be used.*Delete the file/s);
@@ -179,21 +156,25 @@ describe('the command', () => {
   it('runs what is named, and nothing else', async () => {
     await using folder = await temporaryFolder();
     const runner = new MadeUp();
-    await reproduceFerrari(world().context, options(folder.path, { table: ['theorem'] }), runner);
+    await reproduceFerrari(contextOf().context, options(folder.path, { table: ['theorem'] }), runner);
     expect(runner.experiments).toBe(0);
     expect(runner.asked).toMatchObject({ ablations: [], theorem: true, seeds: [1], scenarios: ['adult'] });
     const both = new MadeUp();
-    await reproduceFerrari(world().context, options(folder.path, { table: ['shares', 'accuracy'] }), both);
+    await reproduceFerrari(
+      contextOf().context,
+      options(folder.path, { table: ['shares', 'accuracy'] }),
+      both,
+    );
     expect(both.experiments).toBe(1);
     expect(both.asked).toMatchObject({ ablations: ['share'], theorem: false });
     const neither = new MadeUp();
-    await reproduceFerrari(world().context, options(folder.path), neither);
+    await reproduceFerrari(contextOf().context, options(folder.path), neither);
     expect([neither.experiments, neither.asked]).toEqual([1, undefined]);
   });
 
   it('shows and writes what was found', async () => {
     await using folder = await temporaryFolder();
-    const { context, out } = world();
+    const { context, out } = contextOf();
     const wanted = options(folder.path, { table: ['ablations', 'shares', 'theorem'] });
     await reproduceFerrari(context, wanted, new MadeUp());
     expect(out().replaceAll(/\s+/g, ' ')).toContain(
@@ -218,7 +199,7 @@ describe('the command', () => {
 
   it('says beforehand what all of it will take', async () => {
     await using folder = await temporaryFolder();
-    const { context, out } = world();
+    const { context, out } = contextOf();
     const wanted = options(folder.path, { table: ['shares', 'accuracy'], dryRun: true });
     await reproduceFerrari(context, wanted, new MadeUp());
     expect(out()).toMatch(/5 results to compute, about 50 s/);
@@ -230,7 +211,7 @@ describe('the tables of studies', () => {
   const tables = studyTablesOf(STUDIES);
 
   it.each([60, 80, 120])('fit on a terminal of %i columns', (width) => {
-    const table = studiesText(tables, width, styleFor(world().io.stdout, {}))
+    const table = studiesText(tables, width, styleFor(contextOf().io.stdout, {}))
       .split('\n')
       // Sentences are wrapped where they are shown.
       .filter((line) => / {2}/.test(line) && !line.startsWith('- '));

@@ -13,7 +13,6 @@ import {
 } from '@assay/reproduction';
 import { describe, expect, it } from 'vitest';
 import { reproduceFerrari } from '../src/commands/reproduce.ts';
-import { Context } from '../src/context.ts';
 import { createFile, type Io } from '../src/io.ts';
 import { renderReproduction } from '../src/report/reproduction/page.ts';
 import { tablesCsv } from '../src/reproduction/csv.ts';
@@ -24,7 +23,7 @@ import { intervalText, valueText } from '../src/reproduction/values.ts';
 import { styleFor } from '../src/terminal/style.ts';
 import { widthOf, wrapped } from '../src/terminal/text.ts';
 import { HOSTILE } from './support/reports.ts';
-import { assay, systemError, temporaryFolder } from './support/world.ts';
+import { assay, contextOf, systemError, temporaryFolder } from './support/world.ts';
 
 /** The smallest PNG: one transparent pixel. */
 const PNG = new Uint8Array(
@@ -70,36 +69,6 @@ const ALL: readonly Result[] = SCENARIO_NAMES.flatMap((scenario) =>
       : result(scenario, name, 1, 0.5 + i / 20),
   ),
 ).map(({ accuracy, ...rest }) => (accuracy === undefined ? rest : { ...rest, accuracy }));
-
-interface World {
-  readonly context: Context;
-  readonly out: () => string;
-  readonly err: () => string;
-}
-
-function world(signal: AbortSignal = new AbortController().signal, json = false): World {
-  let out = '';
-  let err = '';
-  const stream = (take: (text: string) => void) => ({
-    isTTY: false,
-    columns: undefined,
-    write: async (text: string) => take(text),
-  });
-  const io: Io = {
-    stdout: stream((text) => {
-      out += text;
-    }),
-    stderr: stream((text) => {
-      err += text;
-    }),
-    environment: {},
-    signal,
-    checkpointSeconds: 1,
-    createFile,
-  };
-  const settings = { json, quiet: false, debug: false, seed: 1, dataDir: undefined };
-  return { context: new Context(io, settings), out: () => out, err: () => err };
-}
 
 const OPTIONS = { preset: 'quick', seeds: 1, run: true } as const;
 
@@ -157,7 +126,7 @@ function options(out: string, more: Partial<ReproduceOptions> = {}): ReproduceOp
 }
 
 describe('the folder of results', () => {
-  const io = (create: Io['createFile'] = createFile): Io => ({ ...world().context.io, createFile: create });
+  const io = (create: Io['createFile'] = createFile): Io => contextOf({ createFile: create }).io;
 
   it('gives back what was saved, an experiment once, and nothing half written', async () => {
     await using folder = await temporaryFolder();
@@ -243,7 +212,7 @@ describe('the folder of results', () => {
 describe('the command with a made-up runner', () => {
   it('says beforehand what it will take, and writes what it found', async () => {
     await using folder = await temporaryFolder();
-    const { context, out, err } = world();
+    const { context, out, err } = contextOf();
     const runner = new MadeUp();
     const code = await reproduceFerrari(context, options(folder.path, { data: ['adult', 'mnist'] }), runner);
     expect(code).toBe(0);
@@ -259,10 +228,10 @@ describe('the command with a made-up runner', () => {
   it('goes on where it was: what is there is not computed again', async () => {
     await using folder = await temporaryFolder();
     const first = new MadeUp();
-    await reproduceFerrari(world().context, options(folder.path, { data: ['adult'] }), first);
+    await reproduceFerrari(contextOf().context, options(folder.path, { data: ['adult'] }), first);
     expect(first.computed).toHaveLength(7);
     const second = new MadeUp();
-    const { context, err } = world();
+    const { context, err } = contextOf();
     await reproduceFerrari(context, options(folder.path, { data: ['adult', 'diabetes'] }), second);
     expect(second.computed.every((cell) => cell.startsWith('diabetes/'))).toBe(true);
     expect(err()).toContain('7 of 14 results are there; 7 to go');
@@ -271,7 +240,7 @@ describe('the command with a made-up runner', () => {
   it('a dry run computes and writes nothing', async () => {
     await using folder = await temporaryFolder();
     const runner = new MadeUp();
-    const { context, out } = world();
+    const { context, out } = contextOf();
     const wanted = { data: ['adult'], seeds: 3, dryRun: true } as const;
     expect(await reproduceFerrari(context, options(folder.file('not-there'), wanted), runner)).toBe(0);
     expect(out()).toContain('21 results to compute');
@@ -286,7 +255,7 @@ describe('the command with a made-up runner', () => {
     const runner = new MadeUp((count) => {
       if (count === 3) stop.abort();
     });
-    const { context } = world(stop.signal);
+    const { context } = contextOf({ signal: stop.signal });
     await expect(
       reproduceFerrari(context, options(folder.path, { data: ['adult'] }), runner),
     ).rejects.toThrow(/^Stopped\. 3 of 7 results are there\..*The same command goes on/);
@@ -294,13 +263,13 @@ describe('the command with a made-up runner', () => {
     const page = await readFile(folder.file('report.html'), 'utf8');
     expect(page).toContain('4 results are still to come');
     const again = new MadeUp();
-    await reproduceFerrari(world().context, options(folder.path, { data: ['adult'] }), again);
+    await reproduceFerrari(contextOf().context, options(folder.path, { data: ['adult'] }), again);
     expect(again.computed).toHaveLength(4);
   });
 
   it('a scenario whose data are missing is left out by name, the others are run', async () => {
     await using folder = await temporaryFolder();
-    const { context, out, err } = world();
+    const { context, out, err } = contextOf();
     const wanted = { data: ['celeba-mouth', 'adult'], method: ['baseline', 'ferrari'] } as const;
     await reproduceFerrari(context, options(folder.path, wanted), new MadeUp());
     expect(err()).toContain('celeba-mouth is left out: CelebA is not on this machine.');
@@ -311,7 +280,7 @@ describe('the command with a made-up runner', () => {
     await using folder = await temporaryFolder();
     const runner = new MadeUp();
     const wanted = { table: ['backdoor'], preset: 'full', seeds: 2, dryRun: true } as const;
-    await reproduceFerrari(world().context, options(folder.path, wanted), runner);
+    await reproduceFerrari(contextOf().context, options(folder.path, wanted), runner);
     expect(runner.asked).toMatchObject({
       scenarios: ['mnist', 'fashion-mnist', 'cifar-10', 'cifar-20', 'cifar-100'],
       seeds: [1, 2],
@@ -322,9 +291,9 @@ describe('the command with a made-up runner', () => {
 
   it('only the tables of what is there, without running', async () => {
     await using folder = await temporaryFolder();
-    await new FileResults(world().context.io, folder.path).save(result('adult', 'baseline', 1, 0.82));
+    await new FileResults(contextOf().io, folder.path).save(result('adult', 'baseline', 1, 0.82));
     const runner = new MadeUp();
-    const { context, out } = world(undefined, true);
+    const { context, out } = contextOf({ json: true });
     await reproduceFerrari(context, options(folder.path, { run: false, table: ['accuracy'] }), runner);
     expect(runner.asked).toBeUndefined();
     expect(JSON.parse(out())).toMatchObject({ results: 1, tables: [{ name: 'accuracy' }] });
@@ -332,11 +301,11 @@ describe('the command with a made-up runner', () => {
 
   it('results of another preset or network in the folder are not mixed in', async () => {
     await using folder = await temporaryFolder();
-    const store = new FileResults(world().context.io, folder.path);
+    const store = new FileResults(contextOf().io, folder.path);
     await store.save(result('mnist', 'baseline', 1, 0.5, { network: 'resnet18' }));
     await store.save(result('mnist', 'baseline', 1, 0.6, { preset: 'full' }));
     await store.save(result('mnist', 'baseline', 1, 0.7));
-    const { context, out } = world(undefined, true);
+    const { context, out } = contextOf({ json: true });
     await reproduceFerrari(context, options(folder.path, { run: false, data: ['mnist'] }), new MadeUp());
     expect(JSON.parse(out())).toMatchObject({ results: 1 });
   });
@@ -344,7 +313,7 @@ describe('the command with a made-up runner', () => {
   it('refuses in words what cannot be', async () => {
     await using folder = await temporaryFolder();
     const of = (more: Partial<ReproduceOptions>) =>
-      reproduceFerrari(world().context, options(folder.path, more), new MadeUp());
+      reproduceFerrari(contextOf().context, options(folder.path, more), new MadeUp());
     await expect(of({ method: ['magic'] })).rejects.toThrow(
       /There is no method magic\. The methods are: baseline/,
     );

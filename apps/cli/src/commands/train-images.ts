@@ -34,10 +34,9 @@ import {
 } from '@assay/unlearn';
 import type { Context } from '../context.ts';
 import { InputError, UsageError } from '../failures.ts';
-import { TRAINING_METADATA_KEY } from '../provenance.ts';
+import { withTraining } from '../provenance.ts';
 import { counted, figure } from '../terminal/text.ts';
 import { type TrainingSettings, trainClassifier } from '../training.ts';
-import { versions } from '../versions.ts';
 
 export const IMAGE_MODELS = { cnn, resnet18 } as const;
 export type ImageModel = keyof typeof IMAGE_MODELS;
@@ -154,7 +153,6 @@ export async function trainImages(
     poisoned === undefined
       ? undefined
       : { ...poisoned.backdoor, success: await successOn(model, test, poisoned.backdoor.target) };
-  const { assay } = versions();
   const schema: ImageSchema = {
     version: 1,
     input: {
@@ -177,7 +175,6 @@ export async function trainImages(
     },
   };
   const provenance = {
-    tool: `assay ${assay}`,
     seed,
     architecture: request.model,
     ...record,
@@ -187,13 +184,8 @@ export async function trainImages(
       ? {}
       : { backdoor: { target: planted.target, ...planted.region, images: planted.images.count } }),
   };
-  const metadata = new Map([
-    ...model.metadata,
-    [IMAGE_SCHEMA_METADATA_KEY, imageSchemaToJson(schema)] as const,
-    [TRAINING_METADATA_KEY, JSON.stringify(provenance)] as const,
-  ]);
   return {
-    model: { ...model, producerName: 'assay', producerVersion: assay, metadata },
+    model: withTraining(model, [IMAGE_SCHEMA_METADATA_KEY, imageSchemaToJson(schema)], provenance),
     data: { name: whole.name, digest: whole.digest, rows: whole.count, synthetic: false },
     classes: classes.length,
     test: accuracy,

@@ -24,7 +24,7 @@ import { intervalDocument } from '../documents.ts';
 import { EXIT, UsageError } from '../failures.ts';
 import { type PlannedFile, planFile, writeWhole } from '../files.ts';
 import { fraction, names, wholeNumber, widths } from '../options.ts';
-import { TRAINING_METADATA_KEY } from '../provenance.ts';
+import { withTraining } from '../provenance.ts';
 import type { Action } from '../run.ts';
 import { encodingNotes, identityOf, type TableIdentity } from '../samples.ts';
 import { rowsOf } from '../subject.ts';
@@ -260,15 +260,9 @@ export async function trainModel(context: Context, request: TrainRequest): Promi
     schema.target.classes.length,
     takeRows(rows, parts.test),
   );
-  const { assay } = versions();
-  const provenance = { tool: `assay ${assay}`, seed, hidden: request.hidden, ...record, test };
-  const metadata = new Map([
-    ...model.metadata,
-    [SCHEMA_METADATA_KEY, schemaToJson(schema)] as const,
-    [TRAINING_METADATA_KEY, JSON.stringify(provenance)] as const,
-  ]);
+  const provenance = { seed, hidden: request.hidden, ...record, test };
   return {
-    model: { ...model, producerName: 'assay', producerVersion: assay, metadata },
+    model: withTraining(model, [SCHEMA_METADATA_KEY, schemaToJson(schema)], provenance),
     data: identityOf(table),
     target,
     features: schema.columns.length,

@@ -2,6 +2,7 @@
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Context } from '../../src/context.ts';
 import { createFile, type Io } from '../../src/io.ts';
 import { run } from '../../src/run.ts';
 
@@ -26,8 +27,14 @@ export interface Surroundings
   readonly onStderr?: (text: string) => void;
 }
 
-/** Runs a command line. */
-export async function assay(argv: readonly string[], surroundings: Surroundings = {}): Promise<Ran> {
+/** What a command reads and writes, collected. */
+export interface Collected {
+  readonly io: Io;
+  readonly out: () => string;
+  readonly err: () => string;
+}
+
+export function collecting(surroundings: Surroundings = {}): Collected {
   let out = '';
   let err = '';
   const { isTTY = false, onStderr, ...rest } = surroundings;
@@ -50,15 +57,31 @@ export async function assay(argv: readonly string[], surroundings: Surroundings 
     createFile,
     ...rest,
   };
+  return { io, out: () => out, err: () => err };
+}
+
+/** Runs a command line. */
+export async function assay(argv: readonly string[], surroundings: Surroundings = {}): Promise<Ran> {
+  const { io, out, err } = collecting(surroundings);
   const code = await run(argv, io);
   return {
     code,
-    out,
-    err,
+    out: out(),
+    err: err(),
     get document() {
-      return documentIn(out);
+      return documentIn(out());
     },
   };
+}
+
+/** The context of a command that is called by itself, without its command line. */
+export function contextOf({
+  json = false,
+  ...surroundings
+}: Surroundings & { readonly json?: boolean } = {}): Collected & { readonly context: Context } {
+  const collected = collecting(surroundings);
+  const settings = { json, quiet: false, debug: false, seed: 1, dataDir: undefined };
+  return { ...collected, context: new Context(collected.io, settings) };
 }
 
 function documentIn(json: string): Document {
