@@ -79,8 +79,10 @@ export async function measure(
   const watched = { seed, session, ...(signal === undefined ? {} : { signal }) };
   const scorer = await Scorer.open(classifier, session);
   try {
-    onProgress(0, 'accuracy and sensitivity');
-    const outcome = await measureOutcome(prepared, scorer, reference, options);
+    const outcome = await measureOutcome(prepared, scorer, reference, {
+      ...options,
+      onProgress: (done, detail) => onProgress(0.3 * done, detail),
+    });
     onProgress(0.3, 'attacks');
     const some = measuredRows(prepared, seed);
     const own = takeRows(prepared.dealt.rows, requesterRows(prepared));
@@ -114,9 +116,15 @@ export async function measureOutcome(
   prepared: Prepared,
   scorer: Scorer,
   reference: Pick<Reference, 'baseline'>,
-  { seed, session, signal }: Pick<MeasureOptions, 'seed' | 'session' | 'signal'>,
+  {
+    seed,
+    session,
+    signal,
+    onProgress = () => {},
+  }: Omit<MeasureOptions, 'onProgress'> & Partial<Pick<MeasureOptions, 'onProgress'>>,
 ) {
   const { classifier, feature, reason, test, retainTest, forgetTest } = prepared;
+  onProgress(0, 'accuracy');
   const accuracyOn = async (rows: Rows): Promise<Accuracy> => {
     signal?.throwIfAborted();
     return accuracyOf(predictions(await scorer.scores(rows)), rows.labels ?? new Int32Array(rows.count));
@@ -127,11 +135,14 @@ export async function measureOutcome(
     retain: retainTest === test ? onTest : await accuracyOn(retainTest),
     forget: forgetTest === test ? onTest : await accuracyOn(forgetTest),
   };
+  onProgress(0.2, 'sensitivity');
   const some = measuredRows(prepared, seed);
   const watched = { seed, ...(signal === undefined ? {} : { signal }) };
   const sensitivity = (await measureSensitivity(scorer, some, [feature], watched)).get(feature.name);
   if (sensitivity === undefined) throw new TypeError(`no sensitivity of "${feature.name}"`);
+  onProgress(0.6, 'changed predictions');
   const flips = await measureFlip(scorer, some, feature, classifier.classes, seed);
+  if (reason === 'backdoor') onProgress(0.8, 'backdoor');
   const implant =
     reason === 'backdoor' ? await implantOf(prepared, scorer, reference, { seed, session }) : undefined;
   return { accuracy, sensitivity, flips: flips.changed, ...(implant === undefined ? {} : { implant }) };
