@@ -28,6 +28,8 @@ export interface ImageFeature {
   readonly feature: Feature;
   /** Top, left, height and width in each of some images of a set: [rows, 4]. */
   readonly boxesOf?: (set: ImageSet, rows: ArrayLike<number>) => Int16Array;
+  /** Landmarks that it takes to know the place. */
+  readonly landmarks?: readonly string[];
 }
 
 /** The place of a feature as it was asked for, for records and documents; undefined for a column of a table. */
@@ -145,6 +147,7 @@ export async function imageFeatures(
     made.push((name) => ({
       feature: wholeImage(name, 'region', shape),
       boxesOf: (set, rows) => boxesAround(set, rows, landmarks, margin),
+      landmarks,
     }));
   } else if (options.margin !== undefined) {
     throw new UsageError('--margin goes with --landmarks; a region says itself how large it is.');

@@ -44,7 +44,7 @@ export async function openForModel(
   context: Context,
   subject: ImageSubject,
   data: string,
-  options: Pick<OpenImagesOptions, 'part' | 'sample'> = {},
+  options: Pick<OpenImagesOptions, 'part' | 'sample' | 'landmarks'> = {},
 ): Promise<ModelImages> {
   const { channels, height, width } = subject.schema.input;
   const { attribute, classes } = subject.schema.target;
@@ -102,16 +102,30 @@ interface Known extends ModelImages {
 }
 
 /** Opens the data, and finds out whether they are the images that the model was trained on, pixel for pixel. */
-async function openKnown(context: Context, subject: ImageSubject, data: string): Promise<Known> {
+async function openKnown(
+  context: Context,
+  subject: ImageSubject,
+  data: string,
+  needed: Pick<OpenImagesOptions, 'landmarks'>,
+): Promise<Known> {
   const { training } = subject.schema;
   if (training === undefined || 'part' in training.test)
-    return { ...(await openForModel(context, subject, data)), heldOut: undefined };
+    return { ...(await openForModel(context, subject, data, needed)), heldOut: undefined };
   const { sample } = training;
-  let opened = await openForModel(context, subject, data, sample === undefined ? {} : { sample });
+  let opened = await openForModel(context, subject, data, {
+    ...needed,
+    ...(sample === undefined ? {} : { sample }),
+  });
   const isTraining = opened.set.digest === training.digest;
-  if (!isTraining && sample !== undefined) opened = await openForModel(context, subject, data);
+  if (!isTraining && sample !== undefined) opened = await openForModel(context, subject, data, needed);
   const split = isTraining ? splitRows(opened.set.count, training.test) : undefined;
   return { ...opened, heldOut: split !== undefined && split.test.length > 0 ? split : undefined };
+}
+
+/** What images must have for features to be found in them. */
+function neededFor(features: readonly ImageFeature[]): Pick<OpenImagesOptions, 'landmarks'> {
+  const landmarks = features.flatMap((feature) => feature.landmarks ?? []);
+  return landmarks.length === 0 ? {} : { landmarks };
 }
 
 /** Whether the data are a named set with a published test part. */
@@ -128,9 +142,10 @@ export async function imagesToMeasure(
   most = MOST_MEASURED,
 ): Promise<TestSample & { readonly notes: readonly string[] }> {
   const isPublished = hasTestPart(data);
+  const needed = neededFor(features);
   const images: Known = isPublished
-    ? { ...(await openForModel(context, subject, data, { part: 'test' })), heldOut: undefined }
-    : await openKnown(context, subject, data);
+    ? { ...(await openForModel(context, subject, data, { ...needed, part: 'test' })), heldOut: undefined }
+    : await openKnown(context, subject, data, needed);
   const { set, heldOut } = images;
   const whole = heldOut?.test ?? allRows(set.count);
   const { seed } = context.settings;
@@ -180,9 +195,10 @@ export async function imageSamplesForRequest(
     );
   }
   const isPublished = hasTestPart(data);
+  const needed = neededFor([feature]);
   const images: Known = isPublished
-    ? { ...(await openForModel(context, subject, data, { part: 'train' })), heldOut: undefined }
-    : await openKnown(context, subject, data);
+    ? { ...(await openForModel(context, subject, data, { ...needed, part: 'train' })), heldOut: undefined }
+    : await openKnown(context, subject, data, needed);
   const { set } = images;
   const split =
     images.heldOut ??
@@ -204,7 +220,10 @@ export async function imageSamplesForRequest(
   const measured: ModelImages =
     other === undefined
       ? images
-      : await openForModel(context, subject, other, hasTestPart(other) ? { part: 'test' } : {});
+      : await openForModel(context, subject, other, {
+          ...needed,
+          ...(hasTestPart(other) ? { part: 'test' as const } : {}),
+        });
   const testRows = atMost(
     other === undefined ? (split?.test ?? new Uint32Array()) : allRows(measured.set.count),
     seed,

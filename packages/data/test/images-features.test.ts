@@ -307,6 +307,17 @@ describe("CelebA's own folder", () => {
     await failure(() => mouthBox(digits(1), 0), 'missing-column');
   });
 
+  it('is refused for landmarks that it lacks before a picture is looked at', async () => {
+    const root = await celeba('broken-picture');
+    writeFileSync(join(root, 'img_align_celeba', '000003.jpg'), 'no picture');
+    await failure(openImages(root, { landmarks: ['leftmouth'] }), 'malformed');
+    const { message } = await failure(
+      openImages(root, { landmarks: ['leftmouth', 'nose'] }),
+      'unknown-column',
+    );
+    expect(message).toMatch(/no landmarks leftmouth, nose\. They have: lefteye, leftmouth, rightmouth/);
+  });
+
   it.each([
     ['list_attr_celeba.txt', '6\nMale\n000001.jpg 1\n', /says that it has 6 images and has 1/],
     ['list_attr_celeba.txt', 'many\nMale\n', /line 1/],

@@ -223,3 +223,16 @@ function digestOfImages({ count, channels, height, width, pixels, labels }: Imag
   for (const [i, label] of labels.entries()) bytes.writeInt32LE(label, 4 * i);
   return hash.update(bytes).digest('hex');
 }
+
+/** @throws DataError `missing-column` if there are no landmarks, `unknown-column` if none of these names */
+export function requireLandmarks(
+  { name, landmarks }: Pick<ImageContent, 'name' | 'landmarks'>,
+  wanted: readonly string[],
+): Landmarks {
+  if (landmarks !== undefined && wanted.every((point) => landmarks.names.includes(point))) return landmarks;
+  throw new DataError(
+    landmarks === undefined ? 'missing-column' : 'unknown-column',
+    `The images of ${name} have no landmarks ${wanted.join(', ')}. ${landmarks === undefined ? 'They have none at all.' : `They have: ${landmarks.names.join(', ')}.`}`,
+    { file: name },
+  );
+}

@@ -4,7 +4,7 @@ import type { Watch } from '../progress.ts';
 import { allRows, stream } from '../split.ts';
 import { byCodePoint } from '../table/table.ts';
 import { type DecodeOptions, decoded, type EncodedImage } from './decode.ts';
-import { type ImageSet, imageSet, type Landmarks, pixelsPerImage } from './image-set.ts';
+import { type ImageSet, imageSet, type Landmarks, pixelsPerImage, requireLandmarks } from './image-set.ts';
 import { MOST_CLASSES, requireRoom, requireSize } from './limits.ts';
 
 /** Images that can be read, and all that is known of them. Arrays are as in an image set. */
@@ -32,6 +32,8 @@ export interface ListingOptions extends Watch {
   readonly fit?: DecodeOptions['fit'];
   /** So many images, drawn at random by the seed; all by default. Smaller samples of one seed are parts of larger ones. */
   readonly sample?: Sample;
+  /** Landmarks that the images must have. */
+  readonly landmarks?: readonly string[];
   /** Bytes that the pixels may take; 3 GiB by default. */
   readonly maxBytes?: number;
 }
@@ -47,7 +49,7 @@ const DEFAULT_SIDE = 64;
 /**
  * Decodes the images of a listing into a set.
  *
- * @throws DataError `no-rows`, `too-large`, `out-of-range`, and as the images themselves
+ * @throws DataError `no-rows`, `too-large`, `out-of-range`, `missing-column`, `unknown-column`, and as the images themselves
  */
 export async function decodeListing(listing: ImageListing, options: ListingOptions): Promise<ImageSet> {
   const { name } = listing;
@@ -59,6 +61,8 @@ export async function decodeListing(listing: ImageListing, options: ListingOptio
       file: name,
     });
   }
+  // A name that is wrong is told before hours of decoding.
+  if (options.landmarks !== undefined) requireLandmarks(listing, options.landmarks);
   const rows = sampled(listing.count, options.sample);
   requireRoom(name, rows.length, size, options.maxBytes);
   const pixels = new Uint8Array(rows.length * pixelsPerImage(size));

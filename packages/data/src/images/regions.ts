@@ -3,7 +3,7 @@
  * c·H·W + y·W + x.
  */
 import { DataError } from '../errors.ts';
-import { type ImageContent, type ImageSize, imageAt, type Landmarks } from './image-set.ts';
+import { type ImageContent, type ImageSize, imageAt, requireLandmarks } from './image-set.ts';
 
 /** A rectangle in pixels: rows `top` to `top + height − 1`, columns `left` to `left + width − 1`, counted from 0. */
 export interface Region {
@@ -161,15 +161,6 @@ function span(
   const end = Math.ceil((Math.max(...values) + margin) * scale);
   const start = Math.min(Math.max(first, 0), side - 1);
   return [start, Math.max(start + 1, Math.min(end, side))];
-}
-
-function requireLandmarks({ name, landmarks }: ImageContent, wanted: readonly string[]): Landmarks {
-  if (landmarks !== undefined && wanted.every((point) => landmarks.names.includes(point))) return landmarks;
-  throw new DataError(
-    landmarks === undefined ? 'missing-column' : 'unknown-column',
-    `The images of ${name} have no landmarks ${wanted.join(', ')}. ${landmarks === undefined ? 'They have none at all.' : `They have: ${landmarks.names.join(', ')}.`}`,
-    { file: name },
-  );
 }
 
 function inEveryChannel(size: ImageSize, inside: readonly number[]): Uint32Array {
