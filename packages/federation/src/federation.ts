@@ -372,7 +372,7 @@ export class Federation {
     const { forgotten } = this.#record;
     const decision = await decide({
       answer,
-      feature,
+      request,
       global: this.#weights,
       forgotten,
       validation,

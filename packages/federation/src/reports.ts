@@ -31,7 +31,7 @@ export interface RoundReport {
   readonly seconds: number;
   /** The global weights after the round. */
   readonly weights: Tensors;
-  /** Of the forgotten features that the server can measure. */
+  /** Of the forgotten features that the server can measure, which backdoors are not. */
   readonly relapse: readonly Relapse[];
   /** Requests that were repeated after the round, so that their features stay forgotten. */
   readonly repeated: readonly ForgetOutcome[];
@@ -50,7 +50,7 @@ export interface ForgetOutcome {
   /** Number of the version with the feature forgotten, where one was made. */
   readonly version: number | undefined;
   readonly accuracy: AccuracyDrop | undefined;
-  /** The server's own measurement. */
+  /** The server's own measurement; undefined where it does not know the feature, and of a backdoor. */
   readonly sensitivity: { readonly before: Estimate; readonly after: Estimate } | undefined;
   /** What the client says. */
   readonly report: ForgetReport | undefined;

@@ -332,6 +332,19 @@ describe('a server', () => {
     );
   });
 
+  it('judges a backdoor by the accuracy alone: its own rows cannot show what the trigger does', async () => {
+    const parts = new Map([['c0', range(0, 300)]]);
+    const forget = () => async (task: ForgetTask) => ({ weights: task.weights, report });
+    const federation = await open({
+      transport: new InProcessTransport(localClients({ learner, examples: examplesOf(ROWS), parts, forget })),
+      cure: { repeatAbove: 0.01 },
+    });
+    const outcome = await federation.forget({ ...REQUEST, because: 'backdoor' });
+    expect(outcome).toMatchObject({ accepted: true, sensitivity: undefined });
+    const [round] = await collect(federation.train(federation.round + 1));
+    expect(round).toMatchObject({ relapse: [], repeated: [] });
+  });
+
   it('refuses a cut that is none, or cannot be', async () => {
     const cut = (slots: object[]) => ({ feature: 'a', slots });
     const own = cut([{ input: 'features', start: 0, length: 1 }]);

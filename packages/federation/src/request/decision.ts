@@ -3,7 +3,7 @@ import type { Tensors } from '@assay/engine';
 import { type Model, printable, quoted } from '@assay/graph';
 import type { Estimate } from '@assay/unlearn';
 import * as z from 'zod';
-import type { Cut, ForgetReport } from '../client.ts';
+import type { Cut, ForgetReport, ForgetRequest } from '../client.ts';
 import { FederationError } from '../errors.ts';
 import { screenWeights, weightsMessage } from '../rounds/screening.ts';
 import { projectWeights } from './cut.ts';
@@ -20,7 +20,8 @@ export interface AcceptanceRules {
   readonly maxRelativeNorm?: number;
   /**
    * Largest sensitivity to the feature as a part of what it was before it was first asked to be forgotten; default 0.1.
-   * Refused where the 95 % interval lies above it. Looked at where the server knows the feature.
+   * Refused where the 95 % interval lies above it. Looked at where the server knows the feature, unless it is a backdoor: what
+   * a trigger does cannot be seen in rows without it.
    */
   readonly maxSensitivity?: number;
 }
@@ -59,7 +60,7 @@ export interface Decision {
   /** Why they are refused, in sentences; empty if they are accepted. */
   readonly reasons: readonly string[];
   readonly accuracy: AccuracyDrop | undefined;
-  /** Of the feature asked for; undefined where the server does not know it. */
+  /** Of the feature asked for; undefined where the server does not know it, and of a backdoor. */
   readonly sensitivity: { readonly before: Estimate; readonly after: Estimate } | undefined;
   /** What the client says; made safe to show. */
   readonly report: ForgetReport | undefined;
@@ -67,7 +68,7 @@ export interface Decision {
 
 export interface DecisionInput {
   readonly answer: unknown;
-  readonly feature: string;
+  readonly request: Pick<ForgetRequest, 'feature' | 'because'>;
   readonly global: Tensors;
   readonly forgotten: readonly ForgottenFeature[];
   readonly validation: Validation;
@@ -81,7 +82,8 @@ const LONGEST_NOTE = 500;
 const MOST_NOTES = 50;
 
 export async function decide(input: DecisionInput): Promise<Decision> {
-  const { answer, feature, global, forgotten, validation, rules, model } = input;
+  const { answer, request, global, forgotten, validation, rules, model } = input;
+  const { feature, because } = request;
   const refuse = (reason: string, found: Partial<Decision> = {}): Decision => ({
     weights: undefined,
     cut: undefined,
@@ -133,7 +135,9 @@ export async function decide(input: DecisionInput): Promise<Decision> {
     );
   }
   const share = rules.maxSensitivity ?? 0.1;
-  const sensitivity = await sensitivities(validation, global, candidate, feature);
+  // The server's rows hold no trigger, and a model may mind noise in its place without obeying it.
+  const sensitivity =
+    because === 'backdoor' ? undefined : await sensitivities(validation, global, candidate, feature);
   if (sensitivity !== undefined) {
     const known = forgotten.find((each) => each.feature === feature)?.sensitivity?.original;
     const target = share * (known ?? sensitivity.before.value);
