@@ -101,6 +101,8 @@ const STUDIES: readonly Study[] = [
     after: undefined,
     notRun: 'It diverged.',
   }),
+  point('at once', 0.85, { ablation: 'relapse', at: 0 }),
+  point('20', 0.86, { ablation: 'relapse', at: 20, targetMet: false, notes: ['repeated twice by then.'] }),
   THEOREM,
 ];
 
@@ -167,6 +169,9 @@ describe('the command', () => {
     );
     expect(both.experiments).toBe(1);
     expect(both.asked).toMatchObject({ ablations: ['share'], theorem: false });
+    const relapse = new MadeUp();
+    await reproduceFerrari(contextOf().context, options(folder.path, { table: ['relapse'] }), relapse);
+    expect([relapse.experiments, relapse.asked?.ablations]).toEqual([0, ['relapse']]);
     const neither = new MadeUp();
     await reproduceFerrari(contextOf().context, options(folder.path), neither);
     expect([neither.experiments, neither.asked]).toEqual([1, undefined]);
@@ -175,23 +180,27 @@ describe('the command', () => {
   it('shows and writes what was found', async () => {
     await using folder = await temporaryFolder();
     const { context, out } = contextOf();
-    const wanted = options(folder.path, { table: ['ablations', 'shares', 'theorem'] });
+    const wanted = options(folder.path, { table: ['ablations', 'shares', 'relapse', 'theorem'] });
     await reproduceFerrari(context, wanted, new MadeUp());
     expect(out().replaceAll(/\s+/g, ' ')).toContain(
       'with 2% of the requester’s data (88 rows) the accuracy is 0.30 points below that with all of it',
     );
     expect(out()).toContain('It diverged.');
+    expect(out().replaceAll(/\s+/g, ' ')).toContain('Ferrari, then nothing, 20: repeated twice by then.');
     expect(out()).toMatch(/claim\s+proof’s objec\S*\s+noise\s+2\s+0\.100 \[0\.0900–0\.110\]\s+does not hold/);
     const document: unknown = JSON.parse(await readFile(folder.file('tables.json'), 'utf8'));
     expect(document).toMatchObject({
       goals: [{ scenario: 'adult', share: '2%', isReached: true }],
       theorem: [{ rows: 69 }],
       ablations: [{ ablation: 'perturbations' }],
+      relapse: [{ ablation: 'relapse', curves: [{ points: [{ setting: 'at once' }, { setting: '20' }] }] }],
     });
     const csv = await readFile(folder.file('studies.csv'), 'utf8');
     expect(csv.split('\r\n').at(1)).toMatch(/^shares,adult,quick,mlp,share,before,,test,share,0\.86,/);
     const page = await readFile(folder.file('report.html'), 'utf8');
-    for (const id of ['shares', 'ablations', 'theorem']) {
+    expect(csv).toMatch(/^relapse,adult,quick,mlp,relapse,ferrari,20,sensitivity,/m);
+    expect(page).not.toContain('0 results');
+    for (const id of ['shares', 'ablations', 'relapse', 'theorem']) {
       expect(page).toContain(`<section id="${id}">`);
       expect(page).toContain(`href="#${id}"`);
     }
@@ -202,7 +211,7 @@ describe('the command', () => {
     const { context, out } = contextOf();
     const wanted = options(folder.path, { table: ['shares', 'accuracy'], dryRun: true });
     await reproduceFerrari(context, wanted, new MadeUp());
-    expect(out()).toMatch(/5 results to compute, about 50 s/);
+    expect(out()).toMatch(/7 results to compute, about 50 s/);
     expect(await folder.names()).toEqual([]);
   });
 });

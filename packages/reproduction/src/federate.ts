@@ -1,6 +1,15 @@
 /** Federated training of a scenario, with its history where it is wanted. */
 import { Learner, type SessionOptions } from '@assay/engine';
-import { Federation, InProcessTransport, localClients, MemoryStore, type Store } from '@assay/federation';
+import {
+  Federation,
+  type FederationOptions,
+  InProcessTransport,
+  type LocalClientsOptions,
+  localClients,
+  MemoryStore,
+  type Store,
+} from '@assay/federation';
+import type { Model } from '@assay/graph';
 import * as z from 'zod';
 import { bytesOf, jsonOf, trainingDigest } from './kept.ts';
 import type { Federate } from './method.ts';
@@ -32,43 +41,25 @@ export function federateOf(
 ): Federate {
   return async ({ onProgress, ...training }) => {
     const { dealt, start, rounds, clients } = training;
-    const { classifier, federation: settings, requester } = prepared;
+    const { federation: settings } = prepared;
     const started = performance.now();
     const store =
       stores.state === undefined
         ? new MemoryStore()
         : within(stores.state, trainingDigest(prepared, training));
-    const learner = await Learner.open(classifier.model, {
-      output: classifier.output.name,
-      optimizer:
-        settings.optimizer === 'sgd' ? { kind: 'sgd', momentum: 0.5 } : { kind: 'adamw', weightDecay: 0 },
-      session,
+    const { learner, options } = await openMembers(prepared, session, {
+      dealt,
+      ...(clients === undefined ? {} : { clients }),
     });
     try {
-      const parts = partsOf(dealt, clients);
-      const transport = new InProcessTransport(
-        localClients({
-          learner,
-          examples: {
-            inputs: dealt.rows.inputs,
-            labels: dealt.rows.labels ?? new Int32Array(dealt.rows.count),
-          },
-          parts,
-        }),
-      );
       const federation = await Federation.open({
-        transport,
+        ...options,
         initial: start ?? learner.initial,
         seed,
         local: (round) => ({
           ...settings.local,
           learningRate: settings.local.learningRate * decay(round, rounds, settings.finalRate),
         }),
-        selection: {
-          perRound: Math.min(settings.perRound, parts.size),
-          ...(parts.has(requester) ? { weights: { [requester]: settings.requesterWeight } } : {}),
-        },
-        rules: { average: settings.average, norms: { kind: 'none' } },
         store,
         ...(stores.history === undefined ? {} : { history: stores.history }),
       });
@@ -106,6 +97,60 @@ export function federateOf(
     } finally {
       await learner.close();
     }
+  };
+}
+
+/** Who trains, and how the clients are set up. */
+export interface MembersOptions extends Pick<LocalClientsOptions, 'forget'> {
+  readonly dealt: Dealt;
+  /** All by default. */
+  readonly clients?: readonly string[];
+  /** Whose weights are trained; the scenario's first by default. */
+  readonly model?: Model;
+  /** Whether FedProx may be asked for. */
+  readonly proximal?: boolean;
+  /** The scenario's by default. */
+  readonly requesterWeight?: number;
+}
+
+/** The scenario's clients in this process, the learner that they share, and how they are drawn and averaged. */
+export async function openMembers(
+  { classifier, federation: settings, requester }: Prepared,
+  session: SessionOptions,
+  { dealt, clients, model = classifier.model, proximal = false, forget, ...own }: MembersOptions,
+): Promise<{
+  /** To be closed when the federation is. */
+  readonly learner: Learner;
+  readonly options: Pick<FederationOptions, 'transport' | 'selection' | 'rules'>;
+}> {
+  const learner = await Learner.open(model, {
+    output: classifier.output.name,
+    optimizer:
+      settings.optimizer === 'sgd' ? { kind: 'sgd', momentum: 0.5 } : { kind: 'adamw', weightDecay: 0 },
+    proximal,
+    session,
+  });
+  const parts = partsOf(dealt, clients);
+  const { inputs, labels = new Int32Array(dealt.rows.count) } = dealt.rows;
+  const weight = own.requesterWeight ?? settings.requesterWeight;
+  const others = parts.has(requester) && weight === 0 ? parts.size - 1 : parts.size;
+  return {
+    learner,
+    options: {
+      transport: new InProcessTransport(
+        localClients({
+          learner,
+          examples: { inputs, labels },
+          parts,
+          ...(forget === undefined ? {} : { forget }),
+        }),
+      ),
+      selection: {
+        perRound: Math.max(1, Math.min(settings.perRound, others)),
+        ...(parts.has(requester) ? { weights: { [requester]: weight } } : {}),
+      },
+      rules: { average: settings.average, norms: { kind: 'none' } },
+    },
   };
 }
 

@@ -132,7 +132,8 @@ export async function* studiesOf(
       return { ...head, ...(await checkTheorem({ ...common, onProgress: report('theorem') })) };
     }
     const onProgress = report(`${point.ablation.name}, ${point.series.title}, ${point.setting.label}`);
-    const found = await pointOf(point, { ...common, train, onProgress }, measuredBefore);
+    const shelf = (name: string) => prefixed(folder, `${place}/${name}`);
+    const found = await pointOf(point, { ...common, train, shelf, onProgress }, measuredBefore);
     return { ...pointHead(cell, point, options), ...found };
   };
 

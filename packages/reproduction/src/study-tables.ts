@@ -1,4 +1,5 @@
 /** The ablations as curves over seeds, what becomes of less data, and the theorem: tables of what the studies found. */
+import { type Ablation, CURVE_TABLE_NAMES, type CurveTableName } from './ablations/ablation.ts';
 import { ABLATIONS } from './ablations/index.ts';
 import { place } from './groups.ts';
 import { factsOf } from './paper.ts';
@@ -8,7 +9,7 @@ import { studyKey, TRUTHS } from './study.ts';
 import { differences, type Sample, type Summary, summaryOf } from './summary.ts';
 
 /** Tables of studies, by the names of the command line. */
-export const STUDY_TABLE_NAMES = ['ablations', 'shares', 'theorem'] as const;
+export const STUDY_TABLE_NAMES = [...CURVE_TABLE_NAMES, 'theorem'] as const;
 
 export type StudyTableName = (typeof STUDY_TABLE_NAMES)[number];
 
@@ -33,6 +34,8 @@ export interface CurvePoint {
   readonly met: { readonly count: number; readonly of: number };
   /** Why nothing was measured, in some seeds or all. */
   readonly notRun: string | undefined;
+  /** What else is to be known of it, in some seeds or all. */
+  readonly notes: readonly string[];
 }
 
 export interface Curve {
@@ -46,10 +49,11 @@ export interface Curve {
 /** One ablation in one scenario. */
 export interface CurveBlock {
   readonly ablation: string;
+  readonly table: CurveTableName;
   readonly title: string;
   readonly axis: string;
   readonly about: string;
-  readonly scale: 'logarithmic' | 'names';
+  readonly scale: Ablation['scale'];
   readonly scenario: string;
   readonly scenarioTitle: string;
   readonly setup: PointSetup;
@@ -120,6 +124,7 @@ export interface StudyTables {
   readonly names: readonly StudyTableName[];
   readonly ablations: readonly CurveBlock[];
   readonly shares: readonly CurveBlock[];
+  readonly relapse: readonly CurveBlock[];
   readonly goals: readonly Goal[];
   readonly theorem: readonly TheoremBlock[];
 }
@@ -144,11 +149,13 @@ export function studyTablesOf(
   const points = latest.flatMap((study) => (study.study === 'ablation' ? [study] : []));
   const theorems = latest.flatMap((study) => (study.study === 'theorem' ? [study] : []));
   const blocks = grouped(points, ({ ablation }) => ablation).flatMap(blockOf);
-  const shares = blocks.filter(({ ablation }) => ablation === 'share');
+  const curvesOf = (table: CurveTableName) =>
+    names.includes(table) ? blocks.filter((block) => block.table === table) : [];
   return {
     names,
-    ablations: names.includes('ablations') ? blocks.filter(({ ablation }) => ablation !== 'share') : [],
-    shares: names.includes('shares') ? shares : [],
+    ablations: curvesOf('ablations'),
+    shares: curvesOf('shares'),
+    relapse: curvesOf('relapse'),
     goals: names.includes('shares')
       ? grouped(
           points.filter(({ ablation }) => ablation === 'share'),
@@ -205,6 +212,7 @@ function blockOf(points: readonly [AblationPoint, ...AblationPoint[]]): readonly
   return [
     {
       ablation: known.name,
+      table: known.table,
       title: known.title,
       axis: known.axis,
       about: known.about,
@@ -238,7 +246,7 @@ function beforehand(
       const own = firstOfEachSeed(points.filter(({ setting }) => setting === label));
       const [one, ...others] = own.map((point) => ({ ...point, after: point.before }));
       if (one === undefined) return [];
-      return [{ ...curvePoint([one, ...others]), met: { count: 0, of: 0 } }];
+      return [{ ...curvePoint([one, ...others]), met: { count: 0, of: 0 }, notes: [] }];
     }),
   };
 }
@@ -280,6 +288,7 @@ function curvePoint(points: readonly [AblationPoint, ...AblationPoint[]]): Curve
     measures: summaries(measured.map(({ seed, after }) => ({ seed, found: after }))),
     met: metOf(measured),
     notRun: points.find(({ notRun }) => notRun !== undefined)?.notRun,
+    notes: [...new Set(measured.flatMap(({ notes }) => notes))],
   };
 }
 

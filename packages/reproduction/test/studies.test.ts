@@ -11,6 +11,7 @@ import { ABLATIONS } from '../src/ablations/index.ts';
 import { byOurs, byProof, byPublished, type LocalContext, ownRows } from '../src/ablations/local.ts';
 import { measurePoint } from '../src/ablations/measure.ts';
 import type { ResultStore, RunEvent } from '../src/events.ts';
+import { prefixed } from '../src/kept.ts';
 import type { Prepared } from '../src/scenario.ts';
 import { cellsOf, studiesOf } from '../src/studies.ts';
 import { type AblationPoint, type Study, studyFromJson, studyKey, studyToJson } from '../src/study.ts';
@@ -187,7 +188,8 @@ test('a backdoor is the same in all of the requester’s rows, so that the ancho
   const [own] = anchor.series;
   const wrong = own?.settings.find(({ label }) => label === 'old model');
   const at = { ...context, prepared: trigger, model: trigger.classifier.model };
-  await expect(wrong?.run({ ...at, train: async () => at.model })).rejects.toThrow(
+  const shelf = (name: string) => prefixed(new InMemory(), name);
+  await expect(wrong?.run({ ...at, shelf, train: async () => at.model })).rejects.toThrow(
     /has the same value in all/,
   );
 });
@@ -237,6 +239,101 @@ describe('a run of studies', () => {
         for (const key of keys) expect(key).toMatch(/^[a-z0-9/-]+$/);
         if (usual !== undefined) expect(labels).toContain(usual);
       }
+  });
+});
+
+/** Rows to judge by, all of one kind. */
+function everywhere(test: Rows): Pick<Prepared, 'test' | 'retainTest' | 'forgetTest'> {
+  return { test, retainTest: test, forgetTest: test };
+}
+
+describe('relapse', () => {
+  const cells = (series: readonly string[], settings: readonly string[]) =>
+    cellsOf({ scenarios: ['adult'], seeds: [1], ablations: ['relapse'], theorem: false, series }).filter(
+      ({ point }) => settings.includes(point?.setting.label ?? ''),
+    );
+  /** The server accepts what costs little: `b` says hardly more than `a` does. */
+  const [, proxy = table.feature] = table.features;
+  const cheap: Prepared = { ...table, feature: proxy, ...everywhere(plantedRows(6000, 2)) };
+  const pointsIn = async (folder: ResultStore) =>
+    (await folder.studies()).flatMap((study) => (study.study === 'ablation' ? [study] : []));
+  const measuredAt = async (folder: ResultStore, series: string, setting: string) => {
+    const points = await pointsIn(folder);
+    const found = points.find((point) => point.series === series && point.setting === setting)?.after;
+    if (found === undefined)
+      throw new TypeError(
+        points.map(({ series: name, setting: at, notRun }) => `${name} ${at}: ${notRun}`).join('\n'),
+      );
+    return found;
+  };
+
+  test('what was cut stays out; what was unlearned comes back, slower or not at all where something is done', async () => {
+    const folder = new InMemory();
+    const courses = ['ferrari', 'ferrari-anchored', 'ferrari-repeated', 'exact'];
+    await collected(cheap, cells(courses, ['at once', '5']), folder);
+    const left = async (series: string, setting: string) =>
+      (await measuredAt(folder, series, setting)).sensitivity.value;
+    const before = (await pointsIn(folder))[0]?.before?.sensitivity.value ?? 0;
+    for (const setting of ['at once', '5']) expect(await left('exact', setting)).toBe(0);
+    expect(await left('ferrari', 'at once')).toBeLessThan(0.05 * before);
+    const alone = await left('ferrari', '5');
+    expect(alone).toBeGreaterThan(0.3 * before);
+    expect(await left('ferrari-anchored', '5')).toBeLessThan(alone);
+    // The server asks again above 5 % on its own rows; on others it may be somewhat more.
+    expect(await left('ferrari-repeated', '5')).toBeLessThan(0.1 * before);
+    const repeated = (await pointsIn(folder)).find(
+      ({ series, setting }) => series === 'ferrari-repeated' && setting === '5',
+    );
+    expect(repeated?.notes.join()).toMatch(/^repeated (?:once|\d+ times) by then\.$/);
+    const keptOf = (series: string) =>
+      [...folder.bytes.keys()].filter((key) => key.includes(`/relapse/${series}/`));
+    expect(keptOf('exact')).not.toEqual([]);
+    // After the last look nothing of the federation is kept.
+    await collected(cheap, cells(['exact'], ['20']), folder);
+    expect(await left('exact', '20')).toBe(0);
+    expect(keptOf('exact')).toEqual([]);
+  });
+
+  test('a look goes on from the one before it to the same numbers, and an earlier one begins anew', async () => {
+    const [inTurn, alone] = [new InMemory(), new InMemory()];
+    await collected(cheap, cells(['ferrari'], ['1', '5']), inTurn);
+    await collected(cheap, cells(['ferrari'], ['5']), alone);
+    expect(await measuredAt(alone, 'ferrari', '5')).toEqual(await measuredAt(inTurn, 'ferrari', '5'));
+    await collected(cheap, cells(['ferrari'], ['1']), alone);
+    expect(await measuredAt(alone, 'ferrari', '1')).toEqual(await measuredAt(inTurn, 'ferrari', '1'));
+  });
+
+  test('a trigger stays gone while the others train without the poisoned rows; a region is not cut out of weights', async () => {
+    const folder = new InMemory();
+    await collected(triggerScenario(2000), cells(['ferrari', 'exact'], ['at once', '5']), folder);
+    const points = await pointsIn(folder);
+    expect(points.filter(({ series }) => series === 'exact').map(({ notRun }) => notRun)).toEqual([
+      expect.stringMatching(/exchanges weights only/),
+      expect.stringMatching(/exchanges weights only/),
+    ]);
+    expect(points[0]?.notRun).toBeUndefined();
+    // Half of the rows have the target class by themselves.
+    expect(points[0]?.before?.implant?.value).toBeGreaterThan(0.4);
+    for (const setting of ['at once', '5']) {
+      const { implant, accuracy } = await measuredAt(folder, 'ferrari', setting);
+      expect(implant?.value).toBeLessThan(0.03);
+      expect(accuracy.test.value).toBeGreaterThan(0.95);
+    }
+  });
+
+  test('what the server refuses is said at every look, and unlearned once', async () => {
+    const few = { ...table, ...everywhere(plantedRows(60, 2)) };
+    const folder = new InMemory();
+    const events = await collected(few, cells(['ferrari'], ['at once', '1', '20']), folder);
+    const reasons = (await pointsIn(folder)).map(({ notRun }) => notRun);
+    expect(reasons[0]).toMatch(/^The server refused it: The accuracy on the server's 30 rows/);
+    expect(new Set(reasons).size).toBe(1);
+    expect(reasons).toHaveLength(3);
+    const unlearned = events.flatMap((event) => (event.kind === 'progress' ? [event.detail] : []));
+    expect(
+      unlearned.filter((detail) => /^round 1 of at most \d+, step 100,/.test(detail)).length,
+    ).toBeLessThan(2);
+    expect([...folder.bytes.keys()].filter((key) => key.includes('/relapse/'))).toEqual([]);
   });
 });
 

@@ -61,16 +61,16 @@ export function tableScenario(hidden: readonly number[] = [16]): Prepared {
 const SIZE = { input: 'images', channels: 1, height: 8, width: 8 };
 
 /** 8×8 images of a bar, bright on the left or the right half (class 0 or 1); the trigger is a 3×3 square in a corner. */
-export function triggerScenario(): Prepared {
+export function triggerScenario(tested = 400): Prepared {
   const clean = bars(900, 3);
-  const test = bars(400, 4);
+  const test = bars(tested, 4);
   const feature = rectangle('trigger', SIZE, [0, 0, 3, 3]);
   const own = Uint32Array.from({ length: 300 }, (_, row) => row);
   return {
     ...common(dealt(triggered(clean, own), 3), dealt(clean, 3), test),
     forgetTest: triggered(
       test,
-      Uint32Array.from({ length: 400 }, (_, row) => row).filter((row) => test.labels?.[row] === 1),
+      Uint32Array.from({ length: tested }, (_, row) => row).filter((row) => test.labels?.[row] === 1),
     ),
     name: 'mnist',
     title: 'Planted trigger',

@@ -44,7 +44,8 @@ export async function writeTables(io: Io, folder: string, input: ToWrite): Promi
     ...studiesDocument(studies),
     versions,
   };
-  const hasStudies = studies.ablations.length + studies.shares.length + studies.theorem.length > 0;
+  const { ablations, shares, relapse, theorem } = studies;
+  const hasStudies = [ablations, shares, relapse, theorem].some(({ length }) => length > 0);
   if (hasStudies) await put('studies.csv', studiesCsv(studies));
   return {
     csv: await put('tables.csv', tablesCsv(tables)),

@@ -26,38 +26,42 @@ const COLUMNS = [
 type Line = Readonly<Partial<Record<(typeof COLUMNS)[number], string>>>;
 
 /** Shares are from 0 to 1, losses in nats or as distances. */
-export function studiesCsv({ ablations, shares, theorem }: StudyTables): string {
+export function studiesCsv({ ablations, shares, relapse, theorem }: StudyTables): string {
   const lines = [
-    ...[...shares, ...ablations].flatMap(({ ablation, scenario, setup, curves, before, measures }) => {
-      const head = {
-        table: ablation === 'share' ? 'shares' : 'ablations',
-        scenario,
-        preset: setup.preset,
-        network: setup.network,
-        study: ablation,
-      };
-      const numbers = (found: (typeof curves)[number]['points'][number]['measures']) =>
-        POINT_MEASURES.filter((measure) => measures.includes(measure)).flatMap((measure): readonly Line[] => {
-          const summary = found[measure];
-          return summary === undefined
-            ? []
-            : [{ measure, unit: pointMeasure(measure).unit, ...cells(summary) }];
-        });
-      return [
-        ...numbers(before).map((line): Line => ({ ...head, series: 'before', ...line })),
-        ...curves.flatMap(({ series, points }) =>
-          points.flatMap(({ setting, measures: found, met, notRun }): readonly Line[] => {
-            const place = { ...head, series, setting };
-            const own = numbers(found).map((line) => ({
-              ...place,
-              ...line,
-              forgotten: `${met.count}/${met.of}`,
-            }));
-            return notRun === undefined ? own : [...own, { ...place, why: notRun }];
-          }),
-        ),
-      ];
-    }),
+    ...[...shares, ...ablations, ...relapse].flatMap(
+      ({ ablation, table, scenario, setup, curves, before, measures }) => {
+        const head = {
+          table,
+          scenario,
+          preset: setup.preset,
+          network: setup.network,
+          study: ablation,
+        };
+        const numbers = (found: (typeof curves)[number]['points'][number]['measures']) =>
+          POINT_MEASURES.filter((measure) => measures.includes(measure)).flatMap(
+            (measure): readonly Line[] => {
+              const summary = found[measure];
+              return summary === undefined
+                ? []
+                : [{ measure, unit: pointMeasure(measure).unit, ...cells(summary) }];
+            },
+          );
+        return [
+          ...numbers(before).map((line): Line => ({ ...head, series: 'before', ...line })),
+          ...curves.flatMap(({ series, points }) =>
+            points.flatMap(({ setting, measures: found, met, notRun }): readonly Line[] => {
+              const place = { ...head, series, setting };
+              const own = numbers(found).map((line) => ({
+                ...place,
+                ...line,
+                forgotten: `${met.count}/${met.of}`,
+              }));
+              return notRun === undefined ? own : [...own, { ...place, why: notRun }];
+            }),
+          ),
+        ];
+      },
+    ),
     ...theorem.flatMap(({ scenario, setup, curve, models, checks }) => {
       const head = { table: 'theorem', scenario, preset: setup.preset, network: setup.network };
       return [

@@ -2,7 +2,7 @@
 import type { CurveBlock, StudyTables, Summary } from '@assay/reproduction';
 
 /** Shares are from 0 to 1; what is infinite is the text "Infinity", what is no number is null. */
-export function studiesDocument({ names, ablations, shares, goals, theorem }: StudyTables) {
+export function studiesDocument({ names, ablations, shares, relapse, goals, theorem }: StudyTables) {
   return {
     ...(names.includes('ablations') ? { ablations: ablations.map(curves) } : {}),
     ...(names.includes('shares')
@@ -16,6 +16,7 @@ export function studiesDocument({ names, ablations, shares, goals, theorem }: St
           })),
         }
       : {}),
+    ...(names.includes('relapse') ? { relapse: relapse.map(curves) } : {}),
     ...(names.includes('theorem')
       ? {
           theorem: theorem.map(({ curve, models, checks, ...block }) => ({

@@ -21,9 +21,7 @@ export function studyOptions(
   const wants = (table: StudyTableName) => tables.includes(table);
   return {
     ...run,
-    ablations: ABLATIONS.map(({ name }) => name).filter((name) =>
-      wants(name === 'share' ? 'shares' : 'ablations'),
-    ),
+    ablations: ABLATIONS.filter(({ table }) => wants(table)).map(({ name }) => name),
     theorem: wants('theorem'),
     ...(series === undefined ? {} : { series }),
   };

@@ -18,7 +18,7 @@ import { setupText } from './words.ts';
 
 /** All that was asked for. */
 export function studiesText(tables: StudyTables, width: number, style: Style): string {
-  const { names, ablations, shares, goals, theorem } = tables;
+  const { names, ablations, shares, relapse, goals, theorem } = tables;
   const nothing = 'There are no results yet.';
   return [
     ...(names.includes('ablations')
@@ -34,6 +34,12 @@ export function studiesText(tables: StudyTables, width: number, style: Style): s
           ...(goals.length === 0
             ? []
             : [goals.map((goal) => `- ${printableLine(goalText(goal))}`).join('\n')]),
+        ]
+      : []),
+    ...(names.includes('relapse')
+      ? [
+          style.bold('Relapse'),
+          ...(relapse.length === 0 ? [nothing] : relapse.map((block) => blockText(block, width, style))),
         ]
       : []),
     ...(names.includes('theorem')

@@ -56,10 +56,11 @@ export function curveNotes({ before, majority, measures, curves }: CurveBlock): 
   const usual = curves.flatMap(({ title, usual: label }) =>
     label === undefined ? [] : [`${title}: ${label}`],
   );
-  const reasons = new Map<string, string[]>();
+  const told = new Map<string, string[]>();
   for (const { title, points } of curves)
-    for (const { setting, notRun } of points)
-      if (notRun !== undefined) reasons.set(notRun, [...(reasons.get(notRun) ?? []), `${title}, ${setting}`]);
+    for (const { setting, notRun, notes } of points)
+      for (const text of [...(notRun === undefined ? [] : [notRun]), ...notes])
+        told.set(text, [...(told.get(text) ?? []), `${title}, ${setting}`]);
   return [
     ...(beforehand.length > 0 ? [`Before: ${beforehand.join(', ')}.`] : []),
     ...(majority === undefined
@@ -68,7 +69,7 @@ export function curveNotes({ before, majority, measures, curves }: CurveBlock): 
           `A constant prediction of the majority class scores ${valueText(majority, 'share')} on the test rows.`,
         ]),
     ...(usual.length > 0 ? [`By default ${usual.join('; ')}.`] : []),
-    ...[...reasons].map(([why, of]) => `${of.join('; ')}: ${why}`),
+    ...[...told].map(([why, of]) => `${of.join('; ')}: ${why}`),
   ];
 }
 

@@ -1,9 +1,10 @@
 /** What an ablation is: one setting varied, all others as they are; a new one is a file beside this one. */
 import type { SessionOptions } from '@assay/engine';
 import type { Model } from '@assay/graph';
+import type { Shelf } from '../kept.ts';
 import type { Prepared } from '../scenario.ts';
 
-/** The ablations by name; `share` has a table of its own. */
+/** The ablations by name. */
 export const ABLATION_NAMES = [
   'share',
   'perturbations',
@@ -13,9 +14,15 @@ export const ABLATION_NAMES = [
   'objective',
   'anchor',
   'clients',
+  'relapse',
 ] as const;
 
 export type AblationName = (typeof ABLATION_NAMES)[number];
+
+/** Tables of curves, by the names of the command line. */
+export const CURVE_TABLE_NAMES = ['ablations', 'shares', 'relapse'] as const;
+
+export type CurveTableName = (typeof CURVE_TABLE_NAMES)[number];
 
 /** What a setting is run with. */
 export interface AblationContext {
@@ -24,6 +31,8 @@ export interface AblationContext {
   readonly model: Model;
   /** Trains the federation of another scenario, once: the key is part of its place in the folder. */
   readonly train: (prepared: Prepared, key: string) => Promise<Model>;
+  /** Keeps the state of what is under way, by a name. */
+  readonly shelf: (name: string) => Shelf;
   readonly seed: number;
   readonly session: SessionOptions;
   readonly signal: AbortSignal | undefined;
@@ -66,11 +75,13 @@ export interface Series {
 
 export interface Ablation {
   readonly name: AblationName;
+  /** The table that it stands in. */
+  readonly table: CurveTableName;
   readonly title: string;
   /** What is varied. */
   readonly axis: string;
   readonly about: string;
-  /** How settings stand on an axis: by their logarithm, or as names in their order. */
-  readonly scale: 'logarithmic' | 'names';
+  /** How settings stand on an axis: by their logarithm, one after the other, or as names, which are not drawn. */
+  readonly scale: 'logarithmic' | 'steps' | 'names';
   readonly series: readonly Series[];
 }

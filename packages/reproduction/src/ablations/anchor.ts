@@ -13,6 +13,7 @@ const ANCHORS: readonly (readonly [string, Changed])[] = [
 
 export const anchor: Ablation = {
   name: 'anchor',
+  table: 'ablations',
   title: 'Labels or teacher',
   axis: 'anchor of the utility',
   about:

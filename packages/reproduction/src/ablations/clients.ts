@@ -54,6 +54,7 @@ function settings(run: (context: AblationContext) => Promise<Outcome>): readonly
 
 export const clients: Ablation = {
   name: 'clients',
+  table: 'ablations',
   title: 'Number of clients',
   axis: 'clients',
   about:

@@ -3,6 +3,7 @@ import type { Ablation } from './ablation.ts';
 import { anchor } from './anchor.ts';
 import { clients } from './clients.ts';
 import { batch, objective, perturbations, rate, sigma } from './published.ts';
+import { relapse } from './relapse.ts';
 import { share } from './share.ts';
 
 export const ABLATIONS: readonly Ablation[] = [
@@ -14,4 +15,5 @@ export const ABLATIONS: readonly Ablation[] = [
   objective,
   anchor,
   clients,
+  relapse,
 ];

@@ -16,7 +16,7 @@ import { type Prepared, requesterRows } from '../scenario.ts';
 import type { AblationContext, Outcome, Series } from './ablation.ts';
 
 /** What unlearning by one client needs to know. */
-export type LocalContext = Omit<AblationContext, 'train'>;
+export type LocalContext = Omit<AblationContext, 'train' | 'shelf'>;
 
 /** Part of the requester's rows at random; a smaller part lies in every larger one. */
 export function ownRows(prepared: Prepared, share: number, seed: number): Rows {

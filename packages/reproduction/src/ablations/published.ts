@@ -41,6 +41,7 @@ const COUNTS = [1, 2, 5, 10, 20, 40].map(
 
 export const perturbations: Ablation = {
   name: 'perturbations',
+  table: 'ablations',
   title: 'Number of perturbations N',
   axis: 'perturbations of each row, N',
   about: 'How many perturbed copies of each row a step compares it with. The paper has 20.',
@@ -57,6 +58,7 @@ const SIGMAS: readonly Value[] = [
 
 export const sigma: Ablation = {
   name: 'sigma',
+  table: 'ablations',
   title: 'Scale of the perturbations σ',
   axis: 'σ',
   about: 'The standard deviation of a perturbation: one for all, or uniform from 0.05 to 1 as in the paper.',
@@ -70,6 +72,7 @@ const BATCHES = [8, 16, 32, 64, 128, 256, 512].map(
 
 export const batch: Ablation = {
   name: 'batch',
+  table: 'ablations',
   title: 'Batch size',
   axis: 'rows in a step',
   about:
@@ -89,6 +92,7 @@ const ADAM_RATES = RATES.filter(({ at = 0 }) => at >= 1e-5);
 
 export const rate: Ablation = {
   name: 'rate',
+  table: 'ablations',
   title: 'Learning rate',
   axis: 'learning rate',
   about: 'The authors say that their variant is very sensitive to it, and that 1e−4 was used in training.',
@@ -112,6 +116,7 @@ const OBJECTIVES = (['one', 'both'] as const).flatMap((branches) =>
 
 export const objective: Ablation = {
   name: 'objective',
+  table: 'ablations',
   title: 'Branches of the gradient, and the task loss',
   axis: 'objective',
   about:

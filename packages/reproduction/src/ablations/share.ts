@@ -15,6 +15,7 @@ function settings(run: (context: AblationContext, share: number) => Promise<Outc
 
 export const share: Ablation = {
   name: 'share',
+  table: 'shares',
   title: 'Share of the requester’s data',
   axis: 'share of the requester’s data',
   about:

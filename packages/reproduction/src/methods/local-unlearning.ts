@@ -18,7 +18,7 @@ import { requesterRows } from '../scenario.ts';
 import { bytesOfWeights } from './weights.ts';
 
 /** Test rows for the measurements that unlearning itself makes: as few as can show a backdoor of less than 1 % gone. */
-const MEASURED = 500;
+export const MEASURED = 500;
 /** What of a request an experiment may change. */
 export type Changed = Partial<Pick<UnlearnRequest, 'because' | 'teacher' | 'useLabels'>>;
 

@@ -34,6 +34,7 @@ export async function renderReproduction(input: ReproductionInput): Promise<stri
   const sections = await Promise.all(tables.tables.map(numbers));
   const studies = input.studies === undefined ? [] : await studySections(input.studies);
   const verdicts = numbersOf(tables).flatMap(({ cell }) => cell.judgement?.verdict ?? []);
+  const isStudiesAlone = studies.length > 0 && tables.results === 0;
   const shown = tables.tables.filter(({ blocks }) => blocks.length > 0);
   return html`<!doctype html>
 <html lang="en">
@@ -50,11 +51,14 @@ export async function renderReproduction(input: ReproductionInput): Promise<stri
 <main>
 <header>
 <p class="eyebrow">The Ferrari paper, run again · ${minute(input.generatedAt)}</p>
-<h1>${studies.length > 0 && tables.results === 0 ? 'The Ferrari paper, run again' : headline(tables)}</h1>
+<h1>${isStudiesAlone ? 'The Ferrari paper, run again' : headline(tables)}</h1>
 ${tables.claims.length > 0 && tallied(claimGroups(tables.claims).map(({ verdict }) => verdict))}
-<p>${counted(tables.results - tables.notRun, 'result')}${tables.notRun > 0 && `, ${counted(tables.notRun, 'experiment')} that cannot be run and say why`}. ${
+${
+  !isStudiesAlone &&
+  html`<p>${counted(tables.results - tables.notRun, 'result')}${tables.notRun > 0 && `, ${counted(tables.notRun, 'experiment')} that cannot be run and say why`}. ${
     verdicts.length > 0 && html`Of the paper’s single numbers:`
-  }</p>
+  }</p>`
+}
 ${verdicts.length > 0 && tallied(verdicts)}
 ${
   outstanding > 0 &&

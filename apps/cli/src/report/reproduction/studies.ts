@@ -35,6 +35,8 @@ const LOOKS: Readonly<Record<string, Look>> = {
   exact: after('exact'),
   'ferrari-paper': after('ferrari-paper'),
   proof: { colour: '#3a8f5c', shape: 'square' },
+  'ferrari-anchored': { colour: '#b5679a', shape: 'triangle-up' },
+  'ferrari-repeated': { colour: '#3a8f5c', shape: 'square' },
   before: BEFORE,
 };
 const OTHER: Look = { colour: '#808080', shape: 'circle' };
@@ -48,7 +50,7 @@ export interface StudySection {
 
 /** The sections that have something to show. */
 export async function studySections(tables: StudyTables): Promise<readonly StudySection[]> {
-  const { ablations, shares, goals, theorem } = tables;
+  const { ablations, shares, relapse, goals, theorem } = tables;
   const sections: StudySection[] = [];
   if (shares.length > 0) {
     const blocks = await Promise.all(shares.map(curves));
@@ -61,6 +63,10 @@ export async function studySections(tables: StudyTables): Promise<readonly Study
         }${blocks}`,
       ),
     );
+  }
+  if (relapse.length > 0) {
+    const blocks = await Promise.all(relapse.map(curves));
+    sections.push(section('relapse', 'Relapse', html`<p>${relapse[0]?.about}</p>${blocks}`));
   }
   if (ablations.length > 0) {
     const blocks = await Promise.all(ablations.map(curves));
