@@ -291,32 +291,40 @@ export class Scorer {
         await this.#cones.get(oldest)?.close();
         this.#cones.delete(oldest);
       }
-      const isSame = cone !== undefined && (await this.#givesTheSame(cone, rows, feature));
-      if (!isSame) await cone?.close();
-      this.#cones.set(key, isSame ? cone : undefined);
+      const isOfUse = cone !== undefined && (await this.#canReplace(cone, rows, feature));
+      if (!isOfUse) await cone?.close();
+      this.#cones.set(key, isOfUse ? cone : undefined);
     }
     return this.#cones.get(key);
   }
 
-  /** A model whose rows depend on each other has no cone, and only trying shows it. */
-  async #givesTheSame(cone: ConeScorer, rows: Rows, feature: Feature): Promise<boolean> {
+  /**
+   * Whether a cone gives what the plain way does. A model whose rows depend on each other has none, and only trying shows it. A model
+   * that does not react at all is run plainly as well, where nothing is exactly nothing and not a cone's rounding.
+   */
+  async #canReplace(cone: ConeScorer, rows: Rows, feature: Feature): Promise<boolean> {
     const some = takeRows(
       rows,
       Uint32Array.from({ length: Math.min(rows.count, COMPARED) }, (_, i) => i),
     );
     const copies = [1, 2].map((seed) => perturb(some, feature, new RandomStream(seed, 'cone')).rows);
-    const own = await unlessRefused(() =>
+    const found = await unlessRefused(() =>
       cone.scores(
         some,
         copies.map((copy) => cone.pixels(copy)),
       ),
     );
-    if (own?.own !== undefined && !agree(own.own, (await this.scores(some)).values)) return false;
+    if (found === undefined) return false;
+    const own = (await this.scores(some)).values;
+    if (found.own !== undefined && !agree(found.own, own)) return false;
+    let reacts = false;
     for (const [i, copy] of copies.entries()) {
-      const scores = own?.copies[i];
-      if (scores === undefined || !agree(scores, (await this.scores(copy)).values)) return false;
+      const { values } = await this.scores(copy);
+      const scores = found.copies[i];
+      if (scores === undefined || !agree(scores, values)) return false;
+      reacts ||= values.some((value, at) => value !== own[at]);
     }
-    return true;
+    return reacts;
   }
 
   /** Scores of one row. */
