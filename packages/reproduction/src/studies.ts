@@ -115,10 +115,11 @@ export async function* studiesOf(
     await state.empty();
     return model;
   };
-  const measured = new Map<Model, PointMeasured>();
+  const measured = new Map<Prepared, Map<Model, PointMeasured>>();
   const measuredBefore = async (of: Prepared, model: Model): Promise<PointMeasured> => {
-    const found = measured.get(model) ?? (await measurePoint(of, model, model, { seed, session, signal }));
-    measured.set(model, found);
+    const models = measured.get(of) ?? new Map<Model, PointMeasured>();
+    const found = models.get(model) ?? (await measurePoint(of, model, model, { seed, session, signal }));
+    measured.set(of, models.set(model, found));
     return found;
   };
   const studyOf = async (cell: Cell, model: Model): Promise<Study> => {

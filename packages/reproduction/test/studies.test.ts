@@ -303,6 +303,27 @@ describe('relapse', () => {
     expect(await measuredAt(alone, 'ferrari', '1')).toEqual(await measuredAt(inTurn, 'ferrari', '1'));
   });
 
+  test('is judged on other rows than the server’s, beside studies that are judged on all', async () => {
+    const folder = new InMemory();
+    const [all] = cellsOf({
+      scenarios: ['adult'],
+      seeds: [1],
+      ablations: ['share'],
+      theorem: false,
+      series: ['exact'],
+    }).slice(-1);
+    await collected(cheap, [...(all === undefined ? [] : [all]), ...cells(['exact'], ['at once'])], folder);
+    const rows = (await pointsIn(folder)).map(({ ablation, before, after }) => [
+      ablation,
+      before?.accuracy.test.rows,
+      after?.accuracy.test.rows,
+    ]);
+    expect(rows).toEqual([
+      ['share', 6000, 6000],
+      ['relapse', 3000, 3000],
+    ]);
+  });
+
   test('a trigger stays gone while the others train without the poisoned rows; a region is not cut out of weights', async () => {
     const folder = new InMemory();
     await collected(triggerScenario(2000), cells(['ferrari', 'exact'], ['at once', '5']), folder);

@@ -60,6 +60,8 @@ const COURSES: readonly Course[] = [
  * judged on the other half.
  */
 function serversRows(prepared: Prepared, seed: number): { readonly server: Rows; readonly judged: Prepared } {
+  const known = splits.get(prepared);
+  if (known !== undefined) return known;
   const { test, retainTest, forgetTest } = prepared;
   const order = new RandomStream(seed, "relapse/the server's rows").permutation(test.count);
   const half = Math.floor(test.count / 2);
@@ -70,8 +72,13 @@ function serversRows(prepared: Prepared, seed: number): { readonly server: Rows;
     retainTest: retainTest === test ? others : retainTest,
     forgetTest: forgetTest === test ? others : forgetTest,
   };
-  return { server: takeRows(test, order.subarray(0, half)), judged };
+  const split = { server: takeRows(test, order.subarray(0, half)), judged };
+  splits.set(prepared, split);
+  return split;
 }
+
+/** A scenario belongs to one seed. */
+const splits = new WeakMap<Prepared, ReturnType<typeof serversRows>>();
 
 /** The model so many rounds after the request, from where an earlier look has left the federation. */
 async function after(rounds: number, course: Course, context: AblationContext): Promise<Outcome> {
@@ -102,63 +109,61 @@ async function after(rounds: number, course: Course, context: AblationContext): 
     requesterWeight: reason === 'sensitive' ? settings.requesterWeight : 0,
     forget: (id) => (id === requester ? unlearn : undefined),
   });
+  const { learner } = members;
+  const exchanged = { classifier, weights: learner.weights, seed, session };
+  const validation = await openValidation({ ...exchanged, rows: server, features: [feature] });
+  const shelf = context.shelf(`relapse/${course.name}/${await digestOf(learner.initial)}`);
+  const open = () =>
+    Federation.open({
+      ...members.options,
+      initial: learner.initial,
+      seed,
+      local: settings.local,
+      store: shelf,
+      model,
+      validation,
+      cure: course.cure,
+    });
+  let federation = await open();
   try {
-    const { learner } = members;
-    const common = { classifier, features: [feature], weights: learner.weights, seed, session };
-    const validation = await openValidation({ ...common, rows: server });
-    try {
-      const shelf = context.shelf(`relapse/${course.name}/${await digestOf(learner.initial)}`);
-      const open = () =>
-        Federation.open({
-          ...members.options,
-          initial: learner.initial,
-          seed,
-          local: settings.local,
-          store: shelf,
-          model,
-          validation,
-          cure: course.cure,
-        });
-      let federation = await open();
-      if (federation.round > rounds) {
-        // What it was before a later look is not kept.
-        await shelf.empty();
-        federation = await open();
-      }
-      if (federation.forgotten.length === 0) {
-        const request = { client: requester, feature: feature.name, because: reason };
-        const refused = await shelf.load(REFUSED);
-        const reasons =
-          refused === undefined
-            ? (await federation.forget(request, signal)).reasons
-            : [new TextDecoder().decode(refused)];
-        if (reasons.length > 0) {
-          const why = reasons.join(' ');
-          if (rounds === LAST) await shelf.empty();
-          else await shelf.save(REFUSED, new TextEncoder().encode(why));
-          throw new UnlearnError('not-applicable', `The server refused it: ${why}`);
-        }
-      }
-      let repeats = countIn(await shelf.load(REPEATS));
-      for await (const { round, repeated } of federation.train(rounds, signal)) {
-        repeats += repeated.filter(({ accepted }) => accepted).length;
-        await shelf.save(REPEATS, bytesOf(repeats));
-        onProgress(0.5 + (0.5 * round) / rounds, `round ${round} of ${rounds} after the request`);
-      }
-      const { weights } = federation;
-      if (rounds === LAST) await shelf.empty();
-      return {
-        model: withWeights(model, weights),
-        before: { model, prepared: judged },
-        rows: own.count,
-        seconds: (performance.now() - started) / 1000,
-        notes: repeats === 0 ? [] : [`repeated ${repeats === 1 ? 'once' : `${repeats} times`} by then.`],
-      };
-    } finally {
-      await validation.close();
+    if (federation.round > rounds) {
+      // What it was before a later look is not kept.
+      await federation.close();
+      await shelf.empty();
+      federation = await open();
     }
+    if (federation.forgotten.length === 0) {
+      const request = { client: requester, feature: feature.name, because: reason };
+      const refused = await shelf.load(REFUSED);
+      const reasons =
+        refused === undefined
+          ? (await federation.forget(request, signal)).reasons
+          : [new TextDecoder().decode(refused)];
+      if (reasons.length > 0) {
+        const why = reasons.join(' ');
+        if (rounds === LAST) await shelf.empty();
+        else await shelf.save(REFUSED, new TextEncoder().encode(why));
+        throw new UnlearnError('not-applicable', `The server refused it: ${why}`);
+      }
+    }
+    let repeats = countIn(await shelf.load(REPEATS));
+    for await (const { round, repeated } of federation.train(rounds, signal)) {
+      repeats += repeated.filter(({ accepted }) => accepted).length;
+      await shelf.save(REPEATS, bytesOf(repeats));
+      onProgress(0.5 + (0.5 * round) / rounds, `round ${round} of ${rounds} after the request`);
+    }
+    if (rounds === LAST) await shelf.empty();
+    return {
+      model: withWeights(model, federation.weights),
+      before: { model, prepared: judged },
+      rows: own.count,
+      seconds: (performance.now() - started) / 1000,
+      notes: repeats === 0 ? [] : [`repeated ${repeats === 1 ? 'once' : `${repeats} times`} by then.`],
+    };
   } finally {
-    await members.learner.close();
+    await federation.close();
+    await validation.close();
+    await learner.close();
   }
 }
 
