@@ -212,6 +212,14 @@ describe('the command', () => {
     const wanted = options(folder.path, { table: ['shares', 'accuracy'], dryRun: true });
     await reproduceFerrari(context, wanted, new MadeUp());
     expect(out()).toMatch(/7 results to compute, about 50 s/);
+    expect(out()).toMatch(/^Methods: /m);
+    const alone = contextOf();
+    await reproduceFerrari(
+      alone.context,
+      options(folder.path, { table: ['shares'], dryRun: true }),
+      new MadeUp(),
+    );
+    expect(alone.out()).not.toMatch(/^Methods: /m);
     expect(await folder.names()).toEqual([]);
   });
 });

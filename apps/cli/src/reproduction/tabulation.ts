@@ -122,10 +122,13 @@ export class Tabulation {
 
   async dryRun(plan: Extract<RunEvent, { kind: 'plan' }>): Promise<ExitCode> {
     const { scenarios, methods, seeds, preset, network } = this.#wanted;
+    const { table, method } = this.#options;
+    // A study has methods of its own, of which --method takes some.
+    const isByMethods = method !== undefined || table?.every(isStudyTable) !== true;
     await this.#context.show(
       [
         `Scenarios: ${scenarios.join(', ')}`,
-        `Methods: ${methods.join(', ')}`,
+        ...(isByMethods ? [`Methods: ${methods.join(', ')}`] : []),
         `Seeds: ${seeds.join(', ')}. Preset: ${preset}. Network for images: ${network}.`,
         this.#planText(plan),
         'Nothing was run.',
