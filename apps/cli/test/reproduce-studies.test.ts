@@ -102,6 +102,14 @@ const STUDIES: readonly Study[] = [
     notRun: 'It diverged.',
   }),
   point('at once', 0.85, { ablation: 'relapse', at: 0 }),
+  ...['at once', '20'].map((setting) =>
+    point(setting, 0, {
+      ablation: 'relapse',
+      series: 'exact',
+      after: undefined,
+      notRun: 'It has no columns.',
+    }),
+  ),
   point('20', 0.86, { ablation: 'relapse', at: 20, targetMet: false, notes: ['repeated twice by then.'] }),
   THEOREM,
 ];
@@ -186,20 +194,30 @@ describe('the command', () => {
       'with 2% of the requester’s data (88 rows) the accuracy is 0.30 points below that with all of it',
     );
     expect(out()).toContain('It diverged.');
+    // Of a course that cannot be run at all only the reason is told, once.
+    expect(out()).not.toMatch(/^Exact cut, again after every round, by/m);
+    expect(out()).toContain('Exact cut, again after every round: It has no columns.');
     expect(out().replaceAll(/\s+/g, ' ')).toContain('Ferrari, then nothing, 20: repeated twice by then.');
-    expect(out()).toMatch(/claim\s+proof’s objec\S*\s+noise\s+2\s+0\.100 \[0\.0900–0\.110\]\s+does not hold/);
+    expect(out()).toMatch(/^Claim: ℓ_u ≤ ℓ₁, proof’s objective, by/m);
+    expect(out()).toMatch(/^0\.100 \[0\.0900–0\.110\]\s+does not hold$/m);
     const document: unknown = JSON.parse(await readFile(folder.file('tables.json'), 'utf8'));
     expect(document).toMatchObject({
       goals: [{ scenario: 'adult', share: '2%', isReached: true }],
       theorem: [{ rows: 69 }],
       ablations: [{ ablation: 'perturbations' }],
-      relapse: [{ ablation: 'relapse', curves: [{ points: [{ setting: 'at once' }, { setting: '20' }] }] }],
+      relapse: [
+        {
+          ablation: 'relapse',
+          curves: [{ points: [{ setting: 'at once' }, { setting: '20' }] }, { series: 'exact' }],
+        },
+      ],
     });
     const csv = await readFile(folder.file('studies.csv'), 'utf8');
     expect(csv.split('\r\n').at(1)).toMatch(/^shares,adult,quick,mlp,share,before,,test,share,0\.86,/);
     const page = await readFile(folder.file('report.html'), 'utf8');
     expect(csv).toMatch(/^relapse,adult,quick,mlp,relapse,ferrari,20,sensitivity,/m);
     expect(page).not.toContain('0 results');
+    expect(page.match(/Exact cut, again after every round/g)).toHaveLength(1);
     for (const id of ['shares', 'ablations', 'relapse', 'theorem']) {
       expect(page).toContain(`<section id="${id}">`);
       expect(page).toContain(`href="#${id}"`);
@@ -211,7 +229,7 @@ describe('the command', () => {
     const { context, out } = contextOf();
     const wanted = options(folder.path, { table: ['shares', 'accuracy'], dryRun: true });
     await reproduceFerrari(context, wanted, new MadeUp());
-    expect(out()).toMatch(/7 results to compute, about 50 s/);
+    expect(out()).toMatch(/9 results to compute, about 50 s/);
     expect(out()).toMatch(/^Methods: /m);
     const alone = contextOf();
     await reproduceFerrari(

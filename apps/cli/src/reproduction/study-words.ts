@@ -1,6 +1,7 @@
 /** Studies in words, the same in every form of their tables. */
 import type {
   CheckRow,
+  Curve,
   CurveBlock,
   CurvePoint,
   Goal,
@@ -46,21 +47,37 @@ export function metText({ met }: Pick<CurvePoint, 'met'>): string {
   return times === 0 ? 'no' : `${times} of ${of}`;
 }
 
+/** Whether anything was measured on a curve; what could not be run only says why. */
+export function isMeasured({ points }: Curve): boolean {
+  return points.some(({ measures }) => Object.keys(measures).length > 0);
+}
+
 /** What a reader of a curve has to know. */
 export function curveNotes({ before, majority, measures, curves }: CurveBlock): readonly string[] {
   const beforehand = measures.flatMap((measure) => {
     const { title, unit } = pointMeasure(measure);
     const found = before[measure];
-    return found === undefined ? [] : [`${title.toLowerCase()} ${valueText(found.value, unit)}`];
+    const words = title.charAt(0).toLowerCase() + title.slice(1);
+    return found === undefined ? [] : [`${words} ${valueText(found.value, unit)}`];
   });
   const usual = curves.flatMap(({ title, usual: label }) =>
     label === undefined ? [] : [`${title}: ${label}`],
   );
   const told = new Map<string, string[]>();
-  for (const { title, points } of curves)
+  const tell = (text: string, of: string): void => {
+    told.set(text, [...(told.get(text) ?? []), of]);
+  };
+  for (const curve of curves) {
+    const { title, points } = curve;
+    const [why, ...others] = new Set(points.map(({ notRun }) => notRun));
+    if (why !== undefined && others.length === 0 && !isMeasured(curve)) {
+      tell(why, title);
+      continue;
+    }
     for (const { setting, notRun, notes } of points)
       for (const text of [...(notRun === undefined ? [] : [notRun]), ...notes])
-        told.set(text, [...(told.get(text) ?? []), `${title}, ${setting}`]);
+        tell(text, `${title}, ${setting}`);
+  }
   return [
     ...(beforehand.length > 0 ? [`Before: ${beforehand.join(', ')}.`] : []),
     ...(majority === undefined

@@ -18,7 +18,7 @@ export function valueText(value: number, unit: Unit): string {
       return `${fixed(value * 100, 2)} points`;
     case 'number':
     case 'bits':
-      return value < 0 ? MINUS + figure(-value) : figure(value);
+      return value < 0 ? MINUS + small(-value) : small(value);
     case 'seconds':
       return value < 1 ? `${Number(Math.max(0, value).toPrecision(2))} s` : duration(value);
     case 'flops':
@@ -31,6 +31,11 @@ export function valueText(value: number, unit: Unit): string {
     case 'times':
       return `${figure(value)}×`;
   }
+}
+
+/** Zeros behind the point would take more room than the digits. */
+function small(value: number): string {
+  return value > 0 && value < 1e-4 ? value.toExponential(1) : figure(value);
 }
 
 /** A number as the paper prints it: with no digits beyond those. */

@@ -11,6 +11,7 @@ import {
   checkText,
   curveNotes,
   goalText,
+  isMeasured,
   metText,
   modelText,
   overallOf,
@@ -110,10 +111,10 @@ async function curves(block: CurveBlock, place: number): Promise<Html> {
   const { title, scenarioTitle, setup, axis, measures } = block;
   return html`
 <div class="block"><h3>${title}: ${name(scenarioTitle)} <span class="setup">${setupText(setup)}</span></h3>
-${charts.length > 0 && legend(block.curves.map(({ series, title: words }) => [words, lookOf(series)] as const))}${charts}
+${charts.length > 0 && legend(block.curves.filter(isMeasured).map(({ series, title: words }) => [words, lookOf(series)] as const))}${charts}
 <div class="scroll"><table class="numbers">
 <thead><tr><th scope="col">${axis}</th>${measures.map((measure) => html`<th scope="col">${pointMeasure(measure).title}</th>`)}<th scope="col">Forgotten</th></tr></thead>
-${block.curves.map((curve) => body(curve, measures))}
+${block.curves.filter(isMeasured).map((curve) => body(curve, measures))}
 </table></div>
 <ul class="footnotes">${curveNotes(block).map((text) => html`<li>${text}</li>`)}</ul>
 </div>`;
@@ -145,12 +146,13 @@ function charted({ scale, measures }: CurveBlock): readonly PointMeasure[] {
 async function chart(block: CurveBlock, measure: PointMeasure, place: number): Promise<Html> {
   const { title: of, unit } = pointMeasure(measure);
   const { ablation, scenarioTitle, axis, before, majority } = block;
-  const settings = [...new Set(block.curves.flatMap(({ points }) => points.map(({ setting }) => setting)))];
-  const lines = block.curves.map(({ series, points }) => ({
+  const curves = block.curves.filter(isMeasured);
+  const settings = [...new Set(curves.flatMap(({ points }) => points.map(({ setting }) => setting)))];
+  const lines = curves.map(({ series, points }) => ({
     look: lookOf(series),
     values: settings.map((setting) => points.find((point) => point.setting === setting)?.measures[measure]),
   }));
-  const told = block.curves.map(({ title, points }) => {
+  const told = curves.map(({ title, points }) => {
     const values = points.map(({ setting, measures: found }) => {
       const value = found[measure];
       return `${setting} ${value === undefined ? 'not measured' : valueText(value.value, unit)}`;
