@@ -13,7 +13,7 @@ export type {
 export { FederationError, type FederationErrorKind } from './errors.ts';
 export { Federation } from './federation.ts';
 export { type ForgetFunction, type LocalClientsOptions, localClients } from './local-clients.ts';
-export { type Cure, DEFAULT_CURE, type FederationOptions } from './options.ts';
+export type { Cure, FederationOptions } from './options.ts';
 export type { ForgetOutcome, Relapse, RoundReport } from './reports.ts';
 export { maskExamples, projectWeights } from './request/cut.ts';
 export type { AcceptanceRules, ForgottenFeature } from './request/decision.ts';

@@ -1,5 +1,5 @@
 /** Whether a forgotten feature comes back while the federation goes on training, and what helps against it. */
-import { type Cure, DEFAULT_CURE, digestOf, Federation, openValidation, unlearner } from '@assay/federation';
+import { type Cure, digestOf, Federation, openValidation, unlearner } from '@assay/federation';
 import { RandomStream } from '@assay/random';
 import { isVisual, type MethodName, type Rows, takeRows, UnlearnError } from '@assay/unlearn';
 import { openMembers } from '../federate.ts';
@@ -20,8 +20,10 @@ interface Course extends Pick<Series, 'name' | 'title' | 'reasonAgainst'> {
   readonly cure: Cure;
 }
 
+/** Weight μ of FedProx's term. */
 const ANCHOR = 1;
-const percent = Math.round(100 * (DEFAULT_CURE.repeatAbove ?? 0));
+/** Part of the sensitivity from which on the server asks again. */
+const REPEAT_ABOVE = 0.05;
 
 const COURSES: readonly Course[] = [
   { ...OURS, title: 'Ferrari, then nothing', method: 'ferrari', cure: {} },
@@ -35,9 +37,9 @@ const COURSES: readonly Course[] = [
   {
     ...OURS,
     name: 'ferrari-repeated',
-    title: `Ferrari, repeated above ${percent}%`,
+    title: `Ferrari, repeated above ${100 * REPEAT_ABOVE}%`,
     method: 'ferrari',
-    cure: DEFAULT_CURE,
+    cure: { repeatAbove: REPEAT_ABOVE },
     reasonAgainst: ({ reason }) =>
       reason === 'backdoor'
         ? 'The server has no rows with the trigger, by which it could see it come back.'
@@ -49,9 +51,10 @@ const COURSES: readonly Course[] = [
     method: 'exact',
     cure: {},
     reasonAgainst: (prepared) =>
-      isVisual(prepared.feature)
+      EXACT.reasonAgainst(prepared) ??
+      (isVisual(prepared.feature)
         ? 'A region of images is cut out by a node of its own, and a federation exchanges weights only.'
-        : EXACT.reasonAgainst(prepared),
+        : undefined),
   },
 ];
 
@@ -183,16 +186,16 @@ export const relapse: Ablation = {
   axis: 'rounds after the request',
   about: `The request goes through the server, which checks it on half of the test rows, and the federation goes on training at its first rate; all is judged on the other half. The others still have a sensitive feature in their rows; whoever asks for what was planted in its own rows to be removed takes no further part with them.`,
   scale: 'steps',
-  series: COURSES.map(({ name, title, reasonAgainst, ...course }) => ({
-    name,
-    title,
-    reasonAgainst,
+  series: COURSES.map((course) => ({
+    name: course.name,
+    title: course.title,
+    reasonAgainst: course.reasonAgainst,
     usual: undefined,
     effort: 1,
     settings: ROUNDS.map((rounds) => ({
       label: rounds === 0 ? 'at once' : String(rounds),
       at: rounds,
-      run: (context) => after(rounds, { name, title, reasonAgainst, ...course }, context),
+      run: (context) => after(rounds, course, context),
     })),
   })),
 };
