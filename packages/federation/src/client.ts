@@ -59,6 +59,8 @@ export interface ForgetTask {
   readonly forgotten: readonly string[];
   /** Those of them that are cut out exactly. */
   readonly cuts: readonly Cut[];
+  /** Of a repetition, where the server knows the feature: what has come back, as a part of the original sensitivity. */
+  readonly left?: number;
 }
 
 /** What the client sends after it has unlearned on its own rows. */

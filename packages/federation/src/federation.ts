@@ -345,6 +345,8 @@ export class Federation {
       return outcome(['The server has no rows of its own to validate on, so it accepts no request.']);
     }
     const owner = this.#record.forgotten.find((each) => each.feature === feature);
+    const original = owner?.sensitivity?.original ?? 0;
+    const back = original > 0 ? await validation.sensitivity(this.#weights, feature) : undefined;
     let answer: unknown;
     try {
       const task = {
@@ -352,6 +354,7 @@ export class Federation {
         weights: this.#weights,
         forgotten: this.#record.forgotten.map((each) => each.feature),
         cuts: this.#cuts(),
+        ...(back === undefined ? {} : { left: back.value / original }),
       };
       const delivery = await ask(
         transport,

@@ -245,6 +245,42 @@ describe('a request to forget', () => {
     ]);
   });
 
+  it('is told what has come back, so that a repetition aims at the same part of the original', async () => {
+    const own = unlearner({
+      classifier: classifierOf(MODEL),
+      features: FEATURES,
+      rows: rowsOf(0, 0, 200),
+      test: rowsOf(0, 200),
+      method: 'ferrari',
+      seed: 3,
+      settings: { maxAccuracyDrop: 0.05 },
+    });
+    const { signal } = new AbortController();
+    const tasks: ForgetTask[] = [];
+    const federation = await open({
+      forget: (task) => {
+        tasks.push(task);
+        return own(task, signal);
+      },
+      cure: { repeatEvery: 1 },
+    });
+    expect((await federation.forget(REQUEST)).accepted).toBe(true);
+    await collect(federation.train(federation.round + 1));
+    const [first, again] = tasks;
+    if (first === undefined || again?.left === undefined) throw new Error('it was not repeated');
+    expect(first.left).toBeUndefined();
+    expect(again.left).toBeGreaterThan(0.02);
+    expect(again.left).toBeLessThan(1);
+    const reached = async (task: ForgetTask) => {
+      const { before, after } = (await own(task, signal)).report.sensitivity;
+      return after / before;
+    };
+    const [whole, tenth] = [await reached(first), await reached({ ...first, left: 0.2 })];
+    expect(whole).toBeLessThan(0.03);
+    expect(tenth).toBeGreaterThan(whole);
+    expect(tenth).toBeLessThan(0.15);
+  });
+
   it('waits for those before it, and starts from what they have forgotten', async () => {
     const federation = await open();
     const outcomes = await Promise.all([

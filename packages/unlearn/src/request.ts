@@ -21,6 +21,9 @@ export type TeacherName =
   /** E_z f₀(x₋F, z), the old model averaged over other values of the feature: leans no more on proxies. */
   | 'marginal';
 
+/** Part of the original sensitivity at which a feature counts as forgotten, unless it is told otherwise. */
+export const TARGET_SENSITIVITY = 0.02;
+
 export interface UnlearnRequest {
   readonly classifier: Classifier;
   readonly feature: Feature;
@@ -38,7 +41,7 @@ export interface UnlearnRequest {
   readonly teacher?: TeacherName;
   /** Whether the requester's labels are used as well; default false. Never for a backdoor, whose labels are wrong. */
   readonly useLabels?: boolean;
-  /** Part of the original sensitivity at which the feature counts as forgotten; default 0.02. */
+  /** Part of the original sensitivity at which the feature counts as forgotten; default {@link TARGET_SENSITIVITY}. */
   readonly targetSensitivity?: number;
   /** Accuracy (0 to 1) that may be lost on the requester's own held-out rows; default 0.01. */
   readonly maxAccuracyDrop?: number;

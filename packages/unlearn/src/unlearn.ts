@@ -27,6 +27,7 @@ import {
   type Measurement,
   type MethodName,
   MOST_IMPLANTED,
+  TARGET_SENSITIVITY,
   type UnlearnRequest,
   type UnlearnResult,
 } from './request.ts';
@@ -61,7 +62,7 @@ export async function unlearn(given: UnlearnRequest): Promise<UnlearnResult> {
   const { method, because } = chooseMethod(request);
   const settings = {
     useLabels: request.useLabels ?? false,
-    targetSensitivity: request.targetSensitivity ?? 0.02,
+    targetSensitivity: request.targetSensitivity ?? TARGET_SENSITIVITY,
     maxAccuracyDrop: request.maxAccuracyDrop ?? 0.01,
   };
   if (settings.useLabels && requester.labels === undefined) {

@@ -7,11 +7,18 @@ import {
   isVisual,
   type MethodName,
   type Rows,
+  TARGET_SENSITIVITY,
   type UnlearnRequest,
   unlearn,
 } from '@assay/unlearn';
 import type { ForgetTask, Forgotten } from '../client.ts';
 import { FederationError } from '../errors.ts';
+
+/**
+ * A repetition aims at the same part of the original sensitivity, of which little is left: the same part of that would be asked for
+ * at any price. But it lowers what is left to a tenth at least, so that it lasts for some rounds.
+ */
+const LARGEST_TARGET = 0.1;
 
 export interface UnlearnerOptions {
   /** The federation's model; the weights are those that the server hands over. */
@@ -42,7 +49,8 @@ export function unlearner(
   options: UnlearnerOptions,
 ): (task: ForgetTask, signal: AbortSignal) => Promise<Forgotten> {
   const { classifier, features, rows, test, seed, settings = {}, session } = options;
-  return async ({ request, weights }, signal) => {
+  const target = settings.targetSensitivity ?? TARGET_SENSITIVITY;
+  return async ({ request, weights, left = 1 }, signal) => {
     const feature = features.find(({ name }) => name === request.feature);
     if (feature === undefined) {
       throw new FederationError('client', `The model has no feature named ${quoted(request.feature)}.`);
@@ -52,6 +60,7 @@ export function unlearner(
     const model = withInitializers(classifier.model, new Map(Object.entries(weights)));
     const result = await unlearn({
       ...settings,
+      targetSensitivity: Math.max(target, Math.min(LARGEST_TARGET, target / left)),
       classifier: { ...classifier, model },
       feature,
       features,

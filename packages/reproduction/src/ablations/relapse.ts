@@ -1,7 +1,15 @@
 /** Whether a forgotten feature comes back while the federation goes on training, and what helps against it. */
-import { type Cure, digestOf, Federation, openValidation, unlearner } from '@assay/federation';
+import {
+  type Cure,
+  digestOf,
+  Federation,
+  type ForgetOutcome,
+  openValidation,
+  unlearner,
+} from '@assay/federation';
 import { RandomStream } from '@assay/random';
 import { isVisual, type MethodName, type Rows, takeRows, UnlearnError } from '@assay/unlearn';
+import * as z from 'zod';
 import { openMembers } from '../federate.ts';
 import { bytesOf, jsonOf } from '../kept.ts';
 import { MEASURED } from '../methods/local-unlearning.ts';
@@ -149,9 +157,9 @@ async function after(rounds: number, course: Course, context: AblationContext): 
         throw new UnlearnError('not-applicable', `The server refused it: ${why}`);
       }
     }
-    let repeats = countIn(await shelf.load(REPEATS));
+    let repeats = repeatsIn(await shelf.load(REPEATS));
     for await (const { round, repeated } of federation.train(rounds, signal)) {
-      repeats += repeated.filter(({ accepted }) => accepted).length;
+      repeats = repeated.reduce(counted, repeats);
       await shelf.save(REPEATS, bytesOf(repeats));
       onProgress(0.5 + (0.5 * round) / rounds, `round ${round} of ${rounds} after the request`);
     }
@@ -161,7 +169,7 @@ async function after(rounds: number, course: Course, context: AblationContext): 
       before: { model, prepared: judged },
       rows: own.count,
       seconds: (performance.now() - started) / 1000,
-      notes: repeats === 0 ? [] : [`repeated ${repeats === 1 ? 'once' : `${repeats} times`} by then.`],
+      notes: notesOn(repeats),
     };
   } finally {
     await federation.close();
@@ -174,9 +182,29 @@ const REPEATS = 'repeats';
 /** Why the request was refused: it would be again. */
 const REFUSED = 'refused';
 
-function countIn(bytes: Uint8Array | undefined): number {
-  const count = bytes === undefined ? 0 : jsonOf(bytes);
-  return typeof count === 'number' ? count : 0;
+/** Repetitions so far, and why the last one was refused that was. */
+const Repeats = z.object({ accepted: z.number(), refused: z.number(), why: z.string().optional() });
+type Repeats = z.infer<typeof Repeats>;
+
+function repeatsIn(bytes: Uint8Array | undefined): Repeats {
+  const { data } = Repeats.safeParse(bytes === undefined ? undefined : jsonOf(bytes));
+  return data ?? { accepted: 0, refused: 0 };
+}
+
+function counted(repeats: Repeats, { accepted, reasons }: ForgetOutcome): Repeats {
+  return accepted
+    ? { ...repeats, accepted: repeats.accepted + 1 }
+    : { ...repeats, refused: repeats.refused + 1, why: reasons.join(' ') };
+}
+
+function notesOn({ accepted, refused, why = '' }: Repeats): readonly string[] {
+  const times = (count: number) => (count === 1 ? 'once' : `${count} times`);
+  return [
+    ...(accepted > 0 ? [`repeated ${times(accepted)} by then.`] : []),
+    ...(refused > 0
+      ? [`a repetition was refused ${times(refused)} by then, the last time because: ${why}`]
+      : []),
+  ];
 }
 
 export const relapse: Ablation = {
