@@ -16,7 +16,7 @@ import type { Wait } from './wait.ts';
  * What keeps a feature forgotten that was not cut out exactly; one that was is kept out by itself, for ever.
  *
  * Measured on Adult (`docs/federation.md`): left alone, half of the sensitivity is back after 20 rounds. Repeating the request when
- * it is above a twentieth keeps it below, at the cost of one unlearning in three rounds; the anchor slows the relapse down and does
+ * it is above a twentieth keeps it below, at the cost of two unlearnings in five rounds; the anchor slows the relapse down and does
  * not end it.
  */
 export interface Cure {
