@@ -1,6 +1,7 @@
 /** A federation as its server sees it: rounds of training, requests to forget, and what is kept of both. */
 import type { Tensors } from '@assay/engine';
 import { RandomStream } from '@assay/random';
+import type { Estimate } from '@assay/unlearn';
 import * as z from 'zod';
 import type { Cut, ForgetRequest, LocalSettings } from './client.ts';
 import { FederationError } from './errors.ts';
@@ -285,7 +286,7 @@ export class Federation {
         now.value > (repeatAbove ?? 0) * (sensitivity?.original ?? Number.POSITIVE_INFINITY);
       if (!isTime && !isBack) continue;
       const because = this.#reasonOf(client, feature);
-      outcomes.push(await this.#decide({ client, feature, because }, signal, true));
+      outcomes.push(await this.#decide({ client, feature, because }, signal, true, now));
     }
     return outcomes;
   }
@@ -311,6 +312,7 @@ export class Federation {
     request: ForgetRequest,
     signal: AbortSignal | undefined,
     isRepeat: boolean,
+    known?: Estimate,
   ): Promise<ForgetOutcome> {
     const started = performance.now();
     const {
@@ -346,7 +348,7 @@ export class Federation {
     }
     const owner = this.#record.forgotten.find((each) => each.feature === feature);
     const original = owner?.sensitivity?.original ?? 0;
-    const back = original > 0 ? await validation.sensitivity(this.#weights, feature) : undefined;
+    const present = known ?? (await validation.sensitivity(this.#weights, feature));
     let answer: unknown;
     try {
       const task = {
@@ -354,7 +356,7 @@ export class Federation {
         weights: this.#weights,
         forgotten: this.#record.forgotten.map((each) => each.feature),
         cuts: this.#cuts(),
-        ...(back === undefined ? {} : { left: back.value / original }),
+        ...(present === undefined || original === 0 ? {} : { left: present.value / original }),
       };
       const delivery = await ask(
         transport,
@@ -376,6 +378,7 @@ export class Federation {
     const decision = await decide({
       answer,
       request,
+      present,
       global: this.#weights,
       forgotten,
       validation,

@@ -24,7 +24,8 @@ export interface Cure {
   readonly repeatEvery?: number;
   /**
    * The requester unlearns again after a round in which the sensitivity has risen above this part of what it was before the
-   * feature was first forgotten. Needs a validation that knows the feature; for one that it does not know, and for a backdoor, `repeatEvery` helps.
+   * feature was first forgotten. Needs a validation that knows the feature; for one that it does not know, and for a backdoor,
+   * `repeatEvery` helps.
    */
   readonly repeatAbove?: number;
   /** Clients train with FedProx's proximal term of at least this weight μ from then on. */

@@ -69,6 +69,8 @@ export interface Decision {
 export interface DecisionInput {
   readonly answer: unknown;
   readonly request: Pick<ForgetRequest, 'feature' | 'because'>;
+  /** The sensitivity of the global weights to the feature; undefined where the server does not know it. */
+  readonly present: Estimate | undefined;
   readonly global: Tensors;
   readonly forgotten: readonly ForgottenFeature[];
   readonly validation: Validation;
@@ -82,7 +84,7 @@ const LONGEST_NOTE = 500;
 const MOST_NOTES = 50;
 
 export async function decide(input: DecisionInput): Promise<Decision> {
-  const { answer, request, global, forgotten, validation, rules, model } = input;
+  const { answer, request, present, global, forgotten, validation, rules, model } = input;
   const { feature, because } = request;
   const refuse = (reason: string, found: Partial<Decision> = {}): Decision => ({
     weights: undefined,
@@ -136,8 +138,11 @@ export async function decide(input: DecisionInput): Promise<Decision> {
   }
   const share = rules.maxSensitivity ?? 0.1;
   // The server's rows hold no trigger, and a model may mind noise in its place without obeying it.
-  const sensitivity =
-    because === 'backdoor' ? undefined : await sensitivities(validation, global, candidate, feature);
+  const after =
+    because === 'backdoor' || present === undefined
+      ? undefined
+      : await validation.sensitivity(candidate, feature);
+  const sensitivity = present === undefined || after === undefined ? undefined : { before: present, after };
   if (sensitivity !== undefined) {
     const known = forgotten.find((each) => each.feature === feature)?.sensitivity?.original;
     const target = share * (known ?? sensitivity.before.value);
