@@ -107,14 +107,16 @@ ${content}
 }
 
 async function curves(block: CurveBlock, place: number): Promise<Html> {
-  const charts = await Promise.all(charted(block).map((measure) => chart(block, measure, place)));
+  // What could not be run says why in the notes.
+  const shown = { ...block, curves: block.curves.filter(isMeasured) };
+  const charts = await Promise.all(charted(block).map((measure) => chart(shown, measure, place)));
   const { title, scenarioTitle, setup, axis, measures } = block;
   return html`
 <div class="block"><h3>${title}: ${name(scenarioTitle)} <span class="setup">${setupText(setup)}</span></h3>
-${charts.length > 0 && legend(block.curves.filter(isMeasured).map(({ series, title: words }) => [words, lookOf(series)] as const))}${charts}
+${charts.length > 0 && legend(shown.curves.map(({ series, title: words }) => [words, lookOf(series)] as const))}${charts}
 <div class="scroll"><table class="numbers">
 <thead><tr><th scope="col">${axis}</th>${measures.map((measure) => html`<th scope="col">${pointMeasure(measure).title}</th>`)}<th scope="col">Forgotten</th></tr></thead>
-${block.curves.filter(isMeasured).map((curve) => body(curve, measures))}
+${shown.curves.map((curve) => body(curve, measures))}
 </table></div>
 <ul class="footnotes">${curveNotes(block).map((text) => html`<li>${text}</li>`)}</ul>
 </div>`;
@@ -145,8 +147,7 @@ function charted({ scale, measures }: CurveBlock): readonly PointMeasure[] {
 
 async function chart(block: CurveBlock, measure: PointMeasure, place: number): Promise<Html> {
   const { title: of, unit } = pointMeasure(measure);
-  const { ablation, scenarioTitle, axis, before, majority } = block;
-  const curves = block.curves.filter(isMeasured);
+  const { ablation, scenarioTitle, axis, before, majority, curves } = block;
   const settings = [...new Set(curves.flatMap(({ points }) => points.map(({ setting }) => setting)))];
   const lines = curves.map(({ series, points }) => ({
     look: lookOf(series),
