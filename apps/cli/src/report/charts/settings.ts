@@ -27,6 +27,8 @@ export interface SettingsChart {
 const MARGINS = { top: 10, right: 18, bottom: 40, left: 56 };
 /** Lines beside each other at one setting stand so far apart, as a part of the distance between settings. */
 const APART = 0.06;
+/** Part of the height from which on a mark is named below its line. */
+const NEAR_TOP = 0.9;
 /** What lies further above all marks than this is drawn at the top. */
 const HIGHEST = 1.5;
 
@@ -67,11 +69,16 @@ export async function drawSettings(chart: SettingsChart): Promise<string> {
   const layers: Layer[] = [
     ...chart.marks.flatMap(({ label, value }): readonly Layer[] => {
       const data = { values: [{ value: inside(value), label }] };
+      // Above a line at the top there is no room.
+      const place =
+        inside(value) > low + NEAR_TOP * (high - low)
+          ? ({ baseline: 'top', dy: 4 } as const)
+          : ({ baseline: 'bottom', dy: -3 } as const);
       return [
         { data, mark: { type: 'rule', color: GRID, strokeDash: [4, 3] }, encoding: { y: y('value') } },
         {
           data,
-          mark: { type: 'text', align: 'right', baseline: 'bottom', dy: -3, fontSize: 11, color: ink },
+          mark: { type: 'text', align: 'right', ...place, fontSize: 11, color: ink },
           encoding: { y: y('value'), x: { value: width }, text: { field: 'label', type: 'nominal' } },
         },
       ];

@@ -20,6 +20,7 @@ a { color: inherit; text-underline-offset: .15em; }
 .block h3 { margin-top: 2rem; }
 .setup { color: var(--soft); font-weight: 400; font-size: .86rem; }
 .numbers td, .numbers th { padding-right: .5rem; }
+.numbers thead th { overflow-wrap: break-word; }
 .numbers tbody th { max-width: 13rem; font-weight: 600; }
 .numbers .paper { display: block; color: var(--soft); font-size: .82rem; white-space: nowrap; }
 .numbers .number { font-weight: 600; }
